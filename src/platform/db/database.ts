@@ -1,0 +1,37 @@
+import { type Kysely, sql } from 'kysely';
+
+/** A database or a transaction on it. SQL is written by hand with Kysely's `sql` tag: sql<Row>`…`.execute(db). */
+export type Db = Kysely<unknown>;
+
+export interface ListenHandlers {
+  /** One NOTIFY arrived. */
+  onNotify(payload: string): void;
+  /** The connection was lost and listens again: any number of notifications may be missing. */
+  onResync(): void;
+}
+
+export interface Database {
+  readonly kind: 'embedded' | 'postgres';
+  readonly db: Db;
+  /** Calls back for each NOTIFY on `channel` until the returned function is called. */
+  listen(channel: string, handlers: ListenHandlers): Promise<() => Promise<void>>;
+  /** Runs `work` where statements may take as long as they need; for migrations and the like. */
+  withoutTimeLimit<T>(work: (db: Db) => Promise<T>): Promise<T>;
+  /** Rejects when the database does not answer within `timeoutMs`. */
+  ping(timeoutMs: number): Promise<void>;
+  /** Ends every connection; queries after it reject. */
+  close(): Promise<void>;
+}
+
+/** `select 1` with a deadline: a database that hangs is as bad as one that is gone. */
+export async function pingWithin(db: Db, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`The database did not answer within ${timeoutMs} ms.`)), timeoutMs);
+  });
+  try {
+    await Promise.race([sql`select 1`.execute(db), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,57 @@
+// What both engines share: pg's pool under Kysely, with a bounded queue and no way for a dropped
+// connection to end the process.
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
+import pg from 'pg';
+import { AppError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Db } from './database.ts';
+
+/** Queries that may wait for a connection before more of them are refused. */
+const maxWaiting = 1000;
+
+/** A pg pool whose connections may die at any time, also while a transaction thinks, without taking the process along. */
+export function createPool(config: pg.PoolConfig, log: Log): pg.Pool {
+  const pool = new pg.Pool(config);
+  const onError = (error: Error) => log.warn({ error: error.message }, 'a database connection was lost');
+  pool.on('error', onError);
+  // The pool itself listens on idle clients only; an error on one in use would be uncaught.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
+export function kyselyOn(pool: pg.Pool): Db {
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: guarded(pool) }) });
+}
+
+function guarded(pool: pg.Pool): PostgresPool {
+  return {
+    async connect() {
+      if (pool.waitingCount >= maxWaiting) throw busy();
+      try {
+        return guardedClient(await pool.connect());
+      } catch (error) {
+        throw messageOf(error) === 'timeout exceeded when trying to connect' ? busy(error) : error;
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+function guardedClient(client: pg.PoolClient): PostgresPoolClient {
+  const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
+    try {
+      return await client.query(text, [...values]);
+    } catch (error) {
+      // The server went silent. The connection still waits for its answer, so nobody else may get it.
+      if (messageOf(error) === 'Query read timeout') void client.end();
+      throw error;
+    }
+  };
+  // Kysely uses the cursor form of `query` only when it was given a cursor class, and it was not.
+  return { query: query as PostgresPoolClient['query'], release: () => client.release() };
+}
+
+function busy(cause?: unknown): AppError {
+  const message = 'The database is too busy at the moment; try again shortly.';
+  return new AppError('database_busy', 503, message, { cause });
+}
