@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../platform/clock.ts';
+import type { CallRecord } from './contract.ts';
+import { spillUnwritable } from './errors.ts';
+
+/** A record that the database refuses for what is in it, with the reason. */
+export interface Refusal {
+  readonly record: unknown;
+  readonly reason: string;
+}
+
+export interface SpillOptions {
+  /** Belongs to this process alone. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly maxFileBytes: number;
+  /** Of all waiting files together; an append that would exceed it is refused. */
+  readonly maxTotalBytes: number;
+}
+
+/** What one file held: its records, and what could not be read as one. */
+export interface SpillFile {
+  readonly name: string;
+  readonly records: readonly CallRecord[];
+  readonly unreadable: readonly Refusal[];
+  /** Whether the last line was cut off by a crash in the middle of a write. */
+  readonly torn: boolean;
+}
+
+interface Waiting {
+  readonly name: string;
+  records: number;
+  bytes: number;
+}
+
+interface Active extends Waiting {
+  readonly handle: FileHandle;
+}
+
+const prefix = 'calls-';
+const rejectedPrefix = 'rejected-';
+
+/** Opens the folder, creating it with mode 0700, and counts what an earlier process left there. */
+export async function openSpill(options: SpillOptions): Promise<Spill> {
+  try {
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    const names = (await readdir(options.dir)).filter((name) => name.endsWith('.jsonl')).sort();
+    const waiting: Waiting[] = [];
+    for (const name of names.filter((name) => name.startsWith(prefix))) {
+      const content = await readFile(path.join(options.dir, name));
+      waiting.push({ name, records: countLines(content), bytes: content.length });
+    }
+    let rejectedBytes = 0;
+    for (const name of names.filter((name) => name.startsWith(rejectedPrefix))) {
+      rejectedBytes += (await stat(path.join(options.dir, name))).size;
+    }
+    return new Spill(options, waiting, rejectedBytes);
+  } catch (cause) {
+    throw spillUnwritable(options.dir, cause);
+  }
+}
+
+/** Call records on disk while the database is away: JSON lines, fsync'd per batch, oldest file first. */
+export class Spill {
+  readonly #o: SpillOptions;
+  readonly #waiting: Waiting[];
+  #rejectedBytes: number;
+  #active: Active | null = null;
+  #sequence = 0;
+  // Appends and rotation take turns, so that a file is never read while it is written.
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SpillOptions, waiting: Waiting[], rejectedBytes: number) {
+    this.#o = options;
+    this.#waiting = waiting;
+    this.#rejectedBytes = rejectedBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Records that wait on disk. */
+  get size(): number {
+    return this.#waiting.reduce((sum, file) => sum + file.records, 0);
+  }
+
+  /** Resolves when the records are on the disk; rejects, with none of them written, when it takes no more. */
+  append(records: readonly CallRecord[]): Promise<void> {
+    return this.#inTurn(() => this.#append(records));
+  }
+
+  /** The oldest waiting file, or null. Later appends go to another file. One that cannot be read is skipped. */
+  async oldest(): Promise<SpillFile | null> {
+    const name = await this.#inTurn(async () => {
+      await this.#closeActive();
+      return this.#waiting[0]?.name;
+    });
+    if (name === undefined) return null;
+    try {
+      return { name, ...parse(await readFile(path.join(this.#o.dir, name), 'utf8')) };
+    } catch (cause) {
+      this.#forget(name);
+      throw new Error(`${name} cannot be read; it is left for the next start`, { cause });
+    }
+  }
+
+  /** Deletes a file whose records are stored. */
+  async remove(name: string): Promise<void> {
+    // Forgotten first: one that cannot be deleted must not be stored over and over.
+    this.#forget(name);
+    await rm(path.join(this.#o.dir, name), { force: true });
+  }
+
+  /** Sets records aside for a person to look at: `rejected-*.jsonl`, never read again. */
+  async reject(refusals: readonly Refusal[]): Promise<void> {
+    const content = toLines(refusals);
+    if (this.#rejectedBytes + content.length > this.#o.maxFileBytes) {
+      throw new Error(`The rejected-*.jsonl files in ${this.#o.dir} are full; look at them and delete them.`);
+    }
+    const day = new Date(this.#o.clock()).toISOString().slice(0, 10);
+    const handle = await open(path.join(this.#o.dir, `${rejectedPrefix}${day}.jsonl`), 'a', 0o600);
+    try {
+      await handle.appendFile(content);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    this.#rejectedBytes += content.length;
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#closeActive());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined); // Whoever asked for the work is told; the next one goes on.
+    return done;
+  }
+
+  async #append(records: readonly CallRecord[]): Promise<void> {
+    const content = toLines(records);
+    const total = this.#waiting.reduce((sum, file) => sum + file.bytes, 0);
+    const { dir, maxTotalBytes } = this.#o;
+    if (total + content.length > maxTotalBytes) throw new Error(`The spill files in ${dir} are full.`);
+    const file = await this.#fileFor(content.length);
+    try {
+      await file.handle.appendFile(content);
+      await file.handle.datasync();
+    } catch (error) {
+      await this.#cutBack(file);
+      throw error;
+    }
+    file.bytes += content.length;
+    file.records += records.length;
+  }
+
+  // Half a batch may stand there: cut it off, for the batch stays in memory and the next line must not join it.
+  async #cutBack(file: Active): Promise<void> {
+    try {
+      await file.handle.truncate(file.bytes);
+    } finally {
+      await this.#closeActive();
+    }
+    if (file.records === 0) await this.remove(file.name);
+  }
+
+  #forget(name: string): void {
+    const at = this.#waiting.findIndex((file) => file.name === name);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  async #fileFor(bytes: number): Promise<Active> {
+    if (this.#active && this.#active.bytes + bytes <= this.#o.maxFileBytes) return this.#active;
+    await this.#closeActive();
+    // Sorts by age: the time has 13 digits until the year 2286.
+    const order = `${this.#o.clock()}-${String(this.#sequence++).padStart(6, '0')}`;
+    const name = `${prefix}${order}-${randomBytes(4).toString('hex')}.jsonl`;
+    const handle = await open(path.join(this.#o.dir, name), 'ax', 0o600);
+    this.#active = { name, handle, records: 0, bytes: 0 };
+    this.#waiting.push(this.#active);
+    await syncFolder(this.#o.dir);
+    return this.#active;
+  }
+
+  async #closeActive(): Promise<void> {
+    const active = this.#active;
+    this.#active = null;
+    await active?.handle.close();
+  }
+}
+
+// Without it a power cut may take the new file's name away, and the synced content with it.
+async function syncFolder(dir: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function toLines(values: readonly unknown[]): Buffer {
+  return Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
+}
+
+function countLines(content: Buffer): number {
+  let lines = 0;
+  for (let at = content.indexOf(10); at >= 0; at = content.indexOf(10, at + 1)) lines += 1;
+  return lines;
+}
+
+function parse(content: string): Omit<SpillFile, 'name'> {
+  const lines = content.split('\n');
+  const torn = lines.pop() !== '';
+  const records: CallRecord[] = [];
+  const unreadable: Refusal[] = [];
+  for (const line of lines) {
+    const record = parseLine(line);
+    if (record) records.push(record);
+    else unreadable.push({ record: line, reason: 'not a call record' });
+  }
+  return { records, unreadable, torn };
+}
+
+function parseLine(line: string): CallRecord | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    // Only these files' own writer is believed, and the database checks each field again.
+    return typeof value === 'object' && value !== null && 'id' in value ? (value as CallRecord) : null;
+  } catch {
+    return null; // Damaged on disk: it goes to the rejected records.
+  }
+}

@@ -1,0 +1,141 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { z } from 'zod';
+import type { Page } from '../platform/contract.ts';
+import type { Db } from '../platform/db/index.ts';
+import type { CallRow } from './call-row.ts';
+import { clean } from './clean.ts';
+import type { AuditEntry, api, auditView, callView } from './contract.ts';
+import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
+import { auditJson } from './redact.ts';
+
+/**
+ * Writes one admin or security event. Give it the transaction of the change, so that there is never one
+ * without the other. Values under keys such as `token`, `value` or `headers` are replaced before they are stored.
+ */
+export async function writeAudit(db: Db, entry: AuditEntry): Promise<void> {
+  await sql`
+    insert into mcp_proxy.audit_log
+      (actor, action, target_kind, target_id, tenant_id, before, after, request_id, client_ip)
+    values (
+      ${clean(entry.actor)}, ${entry.action}, ${entry.targetKind}, ${clean(entry.targetId)}, ${entry.tenant ?? null},
+      ${auditJson(entry.before)}::jsonb, ${auditJson(entry.after)}::jsonb,
+      ${entry.requestId ?? null}, ${entry.clientIp ?? null}
+    )`.execute(db);
+}
+
+/** Writes a batch of calls in one statement; those that are stored already stay as they are. */
+export async function insertCalls(db: Db, rows: readonly CallRow[]): Promise<void> {
+  await sql`
+    insert into mcp_proxy.api_analytics
+      (id, timestamp, request_id, user_email, auth_source, tenant_id, face, method, endpoint, rpc_method, server_id,
+       tool, outcome, reason, status_code, response_time_ms, bytes_in, bytes_out, user_agent, client_ip,
+       credential_id, arguments)
+    select id, timestamp, request_id, user_email, auth_source, tenant_id, face, method, endpoint, rpc_method, server_id,
+           tool, outcome, reason, status_code, response_time_ms, bytes_in, bytes_out, user_agent, client_ip,
+           credential_id, arguments::jsonb
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as call(
+      id uuid, timestamp timestamptz, request_id text, user_email text, auth_source text, tenant_id text, face text,
+      method text, endpoint text, rpc_method text, server_id text, tool text, outcome text, reason text,
+      status_code integer, response_time_ms double precision, bytes_in bigint, bytes_out bigint, user_agent text,
+      client_ip text, credential_id text, arguments text)
+    on conflict (id) do nothing`.execute(db);
+}
+
+/** Admin and security events, newest first. For operators: it spans all tenants. */
+export async function listAudit(
+  db: Db,
+  query: z.infer<typeof api.listAudit.query>,
+): Promise<Page<AuditItem>> {
+  const { rows } = await sql<AuditItem>`
+    select id::text as id, ${exactTime} as timestamp, actor, action, target_kind as "targetKind",
+           target_id as "targetId", tenant_id as tenant, before, after, request_id as "requestId",
+           client_ip as "clientIp"
+    from mcp_proxy.audit_log
+    where ${all([
+      ...span(query),
+      ...equals({ actor: query.actor, action: query.action, target_id: query.target }),
+      ...matches(query.search, ['actor', 'action', 'target_kind', 'target_id', 'tenant_id', 'request_id']),
+      ...after(decodeCursor(query.cursor, 'integer'), sql`bigint`),
+    ])}
+    order by timestamp desc, id desc
+    limit ${query.limit + 1}`.execute(db);
+  return toPage(rows, query.limit);
+}
+
+/** Requests through the gate, newest first. For operators: it spans all tenants. */
+export async function listCalls(
+  db: Db,
+  query: z.infer<typeof api.listAnalytics.query>,
+): Promise<Page<CallItem>> {
+  const { rows } = await sql<CallItem>`
+    select id::text as id, ${exactTime} as timestamp, request_id as "requestId", user_email as "user",
+           auth_source as "authSource", tenant_id as tenant, face, method, endpoint, rpc_method as "rpcMethod",
+           server_id as server, tool, outcome, reason, status_code as "statusCode",
+           response_time_ms as "responseTimeMs", bytes_in::double precision as "bytesIn",
+           bytes_out::double precision as "bytesOut", user_agent as "userAgent", client_ip as "clientIp",
+           credential_id as "credentialId", arguments
+    from mcp_proxy.api_analytics
+    where ${all([
+      ...span(query),
+      ...equals({
+        user_email: query.user,
+        tenant_id: query.tenant,
+        server_id: query.server,
+        tool: query.tool,
+        outcome: query.outcome,
+        request_id: query.requestId,
+      }),
+      ...matches(query.search, ['user_email', 'endpoint', 'server_id', 'tool', 'reason', 'request_id']),
+      ...after(decodeCursor(query.cursor, 'uuid'), sql`uuid`),
+    ])}
+    order by timestamp desc, id desc
+    limit ${query.limit + 1}`.execute(db);
+  return toPage(rows, query.limit);
+}
+
+type AuditItem = z.infer<typeof auditView>;
+type CallItem = z.infer<typeof callView>;
+type Condition = RawBuilder<unknown>;
+
+// With microseconds, which a JavaScript Date loses: the cursor compares this very text with the column.
+const exactTime = sql<string>`to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+function all(conditions: readonly Condition[]): Condition {
+  return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
+}
+
+function equals(filters: Readonly<Record<string, string | undefined>>): Condition[] {
+  return Object.entries(filters).flatMap(([column, wanted]) =>
+    wanted === undefined ? [] : [sql`${sql.id(column)} = ${clean(wanted)}`],
+  );
+}
+
+function matches(search: string | undefined, columns: readonly string[]): Condition[] {
+  if (!search) return [];
+  const pattern = `%${clean(search).replace(/[\\%_]/g, '\\$&')}%`;
+  return [
+    sql`(${sql.join(
+      columns.map((column) => sql`${sql.id(column)} ilike ${pattern}`),
+      sql` or `,
+    )})`,
+  ];
+}
+
+function span(query: { from?: string | undefined; to?: string | undefined }): Condition[] {
+  return [
+    ...(query.from === undefined ? [] : [sql`timestamp >= ${query.from}::timestamptz`]),
+    ...(query.to === undefined ? [] : [sql`timestamp < ${query.to}::timestamptz`]),
+  ];
+}
+
+function after(cursor: Cursor | null, idType: Condition): Condition[] {
+  if (cursor === null) return [];
+  return [sql`(timestamp, id) < (${cursor.timestamp}::timestamptz, ${cursor.id}::${idType})`];
+}
+
+// One row more than asked for was fetched: it tells that there is a next page.
+function toPage<Item extends Cursor>(rows: Item[], limit: number): Page<Item> {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: rows.length > limit && last ? encodeCursor(last) : null };
+}
