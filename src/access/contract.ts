@@ -1,0 +1,628 @@
+// Wire shapes of tenants, users, groups, servers and grants. A schema file: longer than most, on purpose.
+import { z } from 'zod';
+import { endpoint, page, pageQuery } from '../platform/contract.ts';
+
+const idPattern = /^[a-z0-9][a-z0-9-]{0,23}$/;
+const idHelp = 'must be 1 to 24 characters of a-z, 0-9 and "-", and begin with a letter or a digit';
+
+export const serverId = z.string().regex(idPattern, idHelp).brand<'ServerId'>();
+export type ServerId = z.infer<typeof serverId>;
+
+export const tenantId = z.string().regex(idPattern, idHelp).brand<'TenantId'>();
+export type TenantId = z.infer<typeof tenantId>;
+
+/** A group's name as its source spells it; Keycloak paths such as `/dept/dev` are allowed. */
+export const groupName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+  .regex(/^[^\u0000-\u001f\u007f]+$/, 'must not hold control characters');
+
+/** An e-mail address, lower-cased: users are the same person however a provider spells them. */
+export const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(254)
+  .regex(/^[^@\s*]+@[^@\s*]+$/, 'must be an e-mail address');
+
+/** `*@acme.com`: everyone whose address ends so. */
+export const emailPattern = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(254)
+  .regex(/^\*@[^@\s*]+$/, 'must be "*@" and a domain');
+
+/** `service:<name>`: a program that calls with a token of its own. */
+export const serviceId = z.string().regex(/^service:[a-z0-9][a-z0-9._-]{0,62}$/);
+
+/** Whoever can be a member of a group or hold a grant: one person, everyone of a domain, or a service. */
+export const memberId = z.union([email, emailPattern, serviceId]);
+
+/**
+ * Which tools of a server: glob patterns (`*`, `?`), `!` refuses. A tool is granted when a positive pattern
+ * matches it and no refusing one does; order means nothing.
+ */
+export const toolPatterns = z
+  .array(z.string().min(1).max(200))
+  .min(1)
+  .max(200)
+  .refine((patterns) => patterns.some((pattern) => !pattern.startsWith('!')), {
+    message: 'only refuses ("!…"), so it would grant nothing; add "*" to grant the rest',
+  });
+
+export const isolation = z.enum(['shared', 'tenant', 'user', 'session']);
+export type Isolation = z.infer<typeof isolation>;
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
+
+/** Checked here so that a line break in a value can never add a header of its own. */
+const headers = z.record(
+  z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be a header name'),
+  z
+    .string()
+    .max(10_000)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+    .regex(/^[^\u0000-\u0008\u000a-\u001f\u007f]*$/, 'must not hold line breaks or control characters'),
+);
+
+const serverCommon = {
+  enabled: z.boolean().default(true).describe('A disabled server is there for nobody, admins included.'),
+  displayName: z.string().min(1).max(100).optional().describe('Name for people.'),
+  description: z.string().max(1000).optional().describe('What it is good for.'),
+  tools: toolPatterns.optional().describe('Narrows the server for everyone, admins included.'),
+  isolation: isolation
+    .optional()
+    .describe('Who shares one connection or process. Default: shared, or the owner of the credential.'),
+  timeoutMs: z
+    .number()
+    .int()
+    .min(100)
+    .max(3_600_000)
+    .default(60_000)
+    .describe('Longest wait for one answer, in milliseconds.'),
+  maxResponseBytes: z
+    .number()
+    .int()
+    .min(1024)
+    .max(256 * 1024 * 1024)
+    .default(10 * 1024 * 1024)
+    .describe('Largest answer taken from the server, in bytes.'),
+  recordArguments: z
+    .boolean()
+    .default(false)
+    .describe('Store call arguments in `api_analytics`. Off: they may hold personal data.'),
+};
+
+export const stdioServer = z.strictObject({
+  type: z
+    .literal('stdio')
+    .default('stdio')
+    .describe('How it is reached; a command means stdio, a URL means http.'),
+  command: z
+    .string()
+    .min(1)
+    .describe('Program to run. Programs of installed npm packages are found by name.'),
+  args: z.array(z.string()).default([]).describe('Its arguments.'),
+  env: z.record(z.string(), z.string()).default({}).describe('Environment variables that it gets.'),
+  cwd: z.string().optional().describe('Directory that it runs in.'),
+  ...serverCommon,
+});
+
+const remote = {
+  url: httpUrl.describe('Where it answers.'),
+  headers: headers.default({}).describe('Headers that it is sent with every request.'),
+  ...serverCommon,
+};
+export const httpServer = z.strictObject({ type: z.literal('http'), ...remote });
+export const sseServer = z.strictObject({ type: z.literal('sse'), ...remote });
+
+/** How a server is reached and treated: one entry of `mcpServers`. */
+export const serverDefinition = z.discriminatedUnion('type', [stdioServer, httpServer, sseServer]);
+export type ServerDefinition = z.infer<typeof serverDefinition>;
+
+/** Who keeps a record: the config file, or somebody through the admin API. */
+export const managedBy = z.enum(['file', 'admin']);
+
+export const server = z.object({
+  id: serverId,
+  definition: serverDefinition,
+  managedBy,
+  updatedAt: z.date(),
+});
+export type Server = z.infer<typeof server>;
+
+/** A server as the admin API shows it: environment and header values stay inside. */
+export const serverView = z.object({
+  id: serverId,
+  type: z.enum(['stdio', 'http', 'sse']),
+  displayName: z.string(),
+  description: z.string(),
+  enabled: z.boolean(),
+  command: z.string().nullable(),
+  args: z.array(z.string()),
+  url: z.string().nullable(),
+  headerNames: z.array(z.string()),
+  envNames: z.array(z.string()),
+  tools: z.array(z.string()).nullable(),
+  isolation: isolation.nullable(),
+  timeoutMs: z.number(),
+  maxResponseBytes: z.number(),
+  recordArguments: z.boolean(),
+  managedBy,
+  updatedAt: z.iso.datetime(),
+});
+
+/** What the admin API may create: remote servers only, because a command from an API is never run. */
+export const serverInput = z.discriminatedUnion('type', [
+  httpServer.extend({ id: serverId }),
+  sseServer.extend({ id: serverId }),
+]);
+
+export const serverPatch = z.strictObject({
+  enabled: z.boolean().optional(),
+  displayName: z.string().min(1).max(100).optional(),
+  description: z.string().max(1000).optional(),
+  url: httpUrl.optional(),
+  headers: headers.optional(),
+  tools: toolPatterns.nullable().optional(),
+  isolation: isolation.nullable().optional(),
+  timeoutMs: serverCommon.timeoutMs.unwrap().optional(),
+  maxResponseBytes: serverCommon.maxResponseBytes.unwrap().optional(),
+  recordArguments: z.boolean().optional(),
+});
+
+export const grant = z.object({ server: serverId, tools: z.array(z.string()) });
+
+export const groupView = z.object({
+  name: groupName,
+  displayName: z.string(),
+  admin: z.boolean(),
+  tenant: tenantId.nullable(),
+  externalIds: z.array(z.string()),
+  servers: z.array(grant),
+  memberCount: z.number(),
+  managedBy,
+});
+
+export const groupInput = z.strictObject({
+  name: groupName,
+  displayName: z.string().max(200).optional(),
+  admin: z.boolean().default(false),
+  tenant: tenantId.nullable().default(null),
+  /** Ids by which an identity provider names this group, e.g. an Entra object id or a Keycloak path. */
+  externalIds: z.array(z.string().min(1).max(200)).max(50).default([]),
+});
+
+export const groupPatch = z.strictObject({
+  displayName: z.string().max(200).optional(),
+  admin: z.boolean().optional(),
+  tenant: tenantId.nullable().optional(),
+  externalIds: z.array(z.string().min(1).max(200)).max(50).optional(),
+});
+
+/** Where a membership comes from; `oidc:<issuer name>` ones expire and are renewed by tokens. */
+export const membership = z.object({
+  group: groupName,
+  source: z.string(),
+  expiresAt: z.iso.datetime().nullable(),
+});
+
+export const userView = z.object({
+  email: z.string(),
+  displayName: z.string(),
+  disabled: z.boolean(),
+  defaultTenant: tenantId.nullable(),
+  groups: z.array(membership),
+  servers: z.array(grant),
+  source: z.string(),
+  createdAt: z.iso.datetime(),
+  lastSeenAt: z.iso.datetime().nullable(),
+});
+
+export const userInput = z.strictObject({
+  email: memberId,
+  displayName: z.string().max(200).optional(),
+  defaultTenant: tenantId.nullable().default(null),
+  groups: z.array(groupName).max(500).default([]),
+});
+
+export const userPatch = z.strictObject({
+  displayName: z.string().max(200).optional(),
+  disabled: z.boolean().optional(),
+  defaultTenant: tenantId.nullable().optional(),
+});
+
+export const tenantView = z.object({
+  id: tenantId,
+  displayName: z.string(),
+  emailDomains: z.array(z.string()),
+  enabled: z.boolean(),
+  endpoints: z.array(z.object({ server: serverId, url: z.string() })),
+  groups: z.array(groupName),
+  managedBy,
+});
+
+const domain = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .regex(/^[a-z0-9.-]+\.[a-z]{2,}$|^[a-z0-9-]+$/, 'must be a domain such as acme.com');
+
+export const tenantInput = z.strictObject({
+  id: tenantId,
+  displayName: z.string().max(200).optional(),
+  emailDomains: z.array(domain).max(100).default([]),
+  enabled: z.boolean().default(true),
+});
+
+export const tenantPatch = z.strictObject({
+  displayName: z.string().max(200).optional(),
+  emailDomains: z.array(domain).max(100).optional(),
+  enabled: z.boolean().optional(),
+});
+
+// ---- The config file -------------------------------------------------------------------------------
+
+/** In the file a server's type may be left out: a command means stdio, a URL means http. */
+const serverInFile = z.preprocess((value) => {
+  if (typeof value !== 'object' || value === null) return value;
+  const entry = value as { type?: unknown; url?: unknown };
+  const type = entry.type ?? (entry.url === undefined ? 'stdio' : 'http');
+  return { ...entry, type: type === 'streamable-http' || type === 'streamableHttp' ? 'http' : type };
+}, serverDefinition);
+
+const grantsInFile = z
+  .union([
+    z.array(serverId).transform((ids) => Object.fromEntries(ids.map((id) => [id, ['*']]))),
+    z.record(serverId, toolPatterns),
+  ])
+  .describe('Servers that this grants: a list of ids, or ids with tool patterns (`get_*`, `!delete_*`).');
+
+const groupInFile = z.strictObject({
+  displayName: z.string().max(200).optional().describe('Name for people.'),
+  admin: z.boolean().default(false).describe('Members see every enabled server and may use the admin API.'),
+  tenant: tenantId.optional().describe('Tenant that its members belong to.'),
+  externalIds: z
+    .array(z.string().min(1).max(200))
+    .default([])
+    .describe('Ids by which an identity provider names it, such as an Entra object id or a Keycloak path.'),
+  servers: grantsInFile.default({}),
+});
+
+const tenantInFile = z.strictObject({
+  displayName: z.string().max(200).optional().describe('Name for people.'),
+  emailDomains: z.array(domain).default([]).describe('Domains of its people’s addresses.'),
+  enabled: z.boolean().default(true).describe('Whether anybody may act for it.'),
+  endpoints: z
+    .record(serverId, httpUrl)
+    .default({})
+    .describe('Servers that answer somewhere else for this tenant.'),
+});
+
+const userInFile = z.strictObject({
+  displayName: z.string().max(200).optional().describe('Name for people.'),
+  groups: z.array(groupName).default([]).describe('Groups that this user is in.'),
+  servers: grantsInFile.default({}),
+  defaultTenant: tenantId.optional().describe('Tenant to act for when a request names none.'),
+  /** Left out: as it is, so that no edit of the entry lets a person in again whom an admin has disabled. */
+  disabled: z.boolean().optional().describe('Whether this user is locked out. Left out: stays as it is.'),
+  localToken: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Make a token for this person at start, keep it in the data directory and print it. Loopback only.',
+    ),
+});
+
+/** The parts of `mcp-servers.json` that this feature owns; `config.ts` adds the rest. */
+export const accessFile = z.strictObject({
+  mcpServers: z.record(serverId, serverInFile).default({}).describe('The tool servers, by id.'),
+  groups: z.record(groupName, groupInFile).default({}).describe('Who may use what, by name of the group.'),
+  tenants: z.record(tenantId, tenantInFile).default({}).describe('Companies or departments, by id.'),
+  users: z
+    .record(memberId, userInFile)
+    .default({})
+    .describe('People (`alice@acme.com`), domains (`*@acme.com`) and programs (`service:name`).'),
+});
+export type AccessFile = z.infer<typeof accessFile>;
+
+// ---- Deciding ---------------------------------------------------------------------------------------
+
+/** Who is calling, once it has been proved. */
+export interface Principal {
+  readonly kind: 'user' | 'service';
+  /** Lower-case e-mail, or `service:<name>`. */
+  readonly id: string;
+  /** Toolgate groups asserted by the credential itself (a mapped `groups` claim), beside the stored ones. */
+  readonly assertedGroups: readonly string[];
+  /** `oidc:<issuer name>` when the credential replaces the stored memberships of that source. */
+  readonly assertedBy: string | null;
+  /** The tenant that the credential is bound to. */
+  readonly tokenTenant: TenantId | null;
+  /** How it proved itself: `api-token`, `connection-key`, `oidc:<name>`, … */
+  readonly authSource: string;
+  /** Names the credential in records and limits; never the secret. */
+  readonly credentialId: string;
+}
+
+/**
+ * One question to `can()`. With neither `tool` nor `whole`: may the server be seen at all. `whole` asks for
+ * what has no tool name (resources, prompts, completion): it comes with a grant of all tools (`*`, whatever
+ * is refused beside it), because a grant of a few tools says nothing about the rest of the server.
+ */
+export interface AccessQuestion {
+  readonly server: string;
+  readonly tool?: string;
+  readonly whole?: true;
+}
+
+export type DenyReason =
+  | 'user_disabled'
+  | 'server_unknown'
+  | 'server_disabled'
+  | 'tool_off_for_everyone'
+  | 'tool_not_granted'
+  | 'whole_server_not_granted'
+  | 'server_not_granted';
+
+export type Decision =
+  | { readonly allow: true; readonly via: readonly string[] }
+  | { readonly allow: false; readonly reason: DenyReason };
+
+export const explanation = z.object({ allowed: z.boolean(), reasons: z.array(z.string()) });
+export type Explanation = z.infer<typeof explanation>;
+
+// ---- Admin API --------------------------------------------------------------------------------------
+
+const byEmail = z.object({ email: memberId });
+const byGroup = z.object({ name: groupName });
+const byServer = z.object({ id: serverId });
+const byTenant = z.object({ id: tenantId });
+const ok = z.object({ ok: z.literal(true) });
+
+export const api = {
+  listUsers: endpoint({
+    method: 'GET',
+    path: '/users',
+    tag: 'Users',
+    summary: 'Users, by e-mail',
+    query: pageQuery.extend({ group: groupName.optional(), disabled: z.stringbool().optional() }),
+    output: page(userView),
+  }),
+  createUser: endpoint({
+    method: 'POST',
+    path: '/users',
+    tag: 'Users',
+    summary: 'Add a user before first sign-in',
+    body: userInput,
+    output: userView,
+    status: 201,
+  }),
+  getUser: endpoint({
+    method: 'GET',
+    path: '/users/{email}',
+    tag: 'Users',
+    summary: 'One user',
+    params: byEmail,
+    output: userView,
+  }),
+  patchUser: endpoint({
+    method: 'PATCH',
+    path: '/users/{email}',
+    tag: 'Users',
+    summary: 'Change, disable or enable a user',
+    params: byEmail,
+    body: userPatch,
+    output: userView,
+  }),
+  addToGroup: endpoint({
+    method: 'PUT',
+    path: '/users/{email}/groups/{group}',
+    tag: 'Users',
+    summary: 'Put a user into a group',
+    params: z.object({ email: memberId, group: groupName }),
+    output: ok,
+  }),
+  removeFromGroup: endpoint({
+    method: 'DELETE',
+    path: '/users/{email}/groups/{group}',
+    tag: 'Users',
+    summary: 'Take a user out of a group',
+    params: z.object({ email: memberId, group: groupName }),
+    status: 204,
+  }),
+  grantToUser: endpoint({
+    method: 'PUT',
+    path: '/users/{email}/servers/{server}',
+    tag: 'Users',
+    summary: 'Grant one user a server',
+    params: z.object({ email: memberId, server: serverId }),
+    body: z.strictObject({ tools: toolPatterns.default(['*']) }).default({ tools: ['*'] }),
+    output: ok,
+  }),
+  revokeFromUser: endpoint({
+    method: 'DELETE',
+    path: '/users/{email}/servers/{server}',
+    tag: 'Users',
+    summary: 'Take back a grant of one user',
+    params: z.object({ email: memberId, server: serverId }),
+    status: 204,
+  }),
+  listGroups: endpoint({
+    method: 'GET',
+    path: '/groups',
+    tag: 'Groups',
+    summary: 'Groups, by name',
+    query: pageQuery,
+    output: page(groupView),
+  }),
+  createGroup: endpoint({
+    method: 'POST',
+    path: '/groups',
+    tag: 'Groups',
+    summary: 'Add a group',
+    body: groupInput,
+    output: groupView,
+    status: 201,
+  }),
+  getGroup: endpoint({
+    method: 'GET',
+    path: '/groups/{name}',
+    tag: 'Groups',
+    summary: 'One group',
+    params: byGroup,
+    output: groupView,
+  }),
+  patchGroup: endpoint({
+    method: 'PATCH',
+    path: '/groups/{name}',
+    tag: 'Groups',
+    summary: 'Change a group',
+    params: byGroup,
+    body: groupPatch,
+    output: groupView,
+  }),
+  deleteGroup: endpoint({
+    method: 'DELETE',
+    path: '/groups/{name}',
+    tag: 'Groups',
+    summary: 'Remove a group with its grants and memberships',
+    params: byGroup,
+    status: 204,
+  }),
+  grantToGroup: endpoint({
+    method: 'PUT',
+    path: '/groups/{name}/servers/{server}',
+    tag: 'Groups',
+    summary: 'Grant a group a server, whole or by tool patterns',
+    params: z.object({ name: groupName, server: serverId }),
+    body: z.strictObject({ tools: toolPatterns.default(['*']) }).default({ tools: ['*'] }),
+    output: ok,
+  }),
+  revokeFromGroup: endpoint({
+    method: 'DELETE',
+    path: '/groups/{name}/servers/{server}',
+    tag: 'Groups',
+    summary: 'Take back a grant of a group',
+    params: z.object({ name: groupName, server: serverId }),
+    status: 204,
+  }),
+  listServers: endpoint({
+    method: 'GET',
+    path: '/servers',
+    tag: 'Servers',
+    summary: 'Servers, by id',
+    query: pageQuery,
+    output: page(serverView),
+  }),
+  createServer: endpoint({
+    method: 'POST',
+    path: '/servers',
+    tag: 'Servers',
+    summary: 'Add a remote server',
+    body: serverInput,
+    output: serverView,
+    status: 201,
+  }),
+  getServer: endpoint({
+    method: 'GET',
+    path: '/servers/{id}',
+    tag: 'Servers',
+    summary: 'One server',
+    params: byServer,
+    output: serverView,
+  }),
+  patchServer: endpoint({
+    method: 'PATCH',
+    path: '/servers/{id}',
+    tag: 'Servers',
+    summary: 'Change, enable or disable a server',
+    params: byServer,
+    body: serverPatch,
+    output: serverView,
+  }),
+  deleteServer: endpoint({
+    method: 'DELETE',
+    path: '/servers/{id}',
+    tag: 'Servers',
+    summary: 'Remove a server with its grants and keys',
+    params: byServer,
+    status: 204,
+  }),
+  listTenants: endpoint({
+    method: 'GET',
+    path: '/tenants',
+    tag: 'Tenants',
+    summary: 'Tenants, by id',
+    query: pageQuery,
+    output: page(tenantView),
+  }),
+  createTenant: endpoint({
+    method: 'POST',
+    path: '/tenants',
+    tag: 'Tenants',
+    summary: 'Add a tenant',
+    body: tenantInput,
+    output: tenantView,
+    status: 201,
+  }),
+  getTenant: endpoint({
+    method: 'GET',
+    path: '/tenants/{id}',
+    tag: 'Tenants',
+    summary: 'One tenant',
+    params: byTenant,
+    output: tenantView,
+  }),
+  patchTenant: endpoint({
+    method: 'PATCH',
+    path: '/tenants/{id}',
+    tag: 'Tenants',
+    summary: 'Change a tenant',
+    params: byTenant,
+    body: tenantPatch,
+    output: tenantView,
+  }),
+  deleteTenant: endpoint({
+    method: 'DELETE',
+    path: '/tenants/{id}',
+    tag: 'Tenants',
+    summary: 'Remove a tenant with its keys and endpoints',
+    params: byTenant,
+    status: 204,
+  }),
+  putEndpoint: endpoint({
+    method: 'PUT',
+    path: '/tenants/{id}/endpoints/{server}',
+    tag: 'Tenants',
+    summary: 'Route a server to another URL for one tenant',
+    params: z.object({ id: tenantId, server: serverId }),
+    body: z.strictObject({ url: httpUrl }),
+    output: ok,
+  }),
+  deleteEndpoint: endpoint({
+    method: 'DELETE',
+    path: '/tenants/{id}/endpoints/{server}',
+    tag: 'Tenants',
+    summary: 'Back to the server’s own URL',
+    params: z.object({ id: tenantId, server: serverId }),
+    status: 204,
+  }),
+  explain: endpoint({
+    method: 'GET',
+    path: '/explain',
+    tag: 'Access',
+    summary: 'Why somebody may or may not use a server or a tool',
+    query: z.object({
+      user: memberId,
+      server: z.string().max(100),
+      tool: z.string().max(200).optional(),
+      tenant: z.string().max(100).optional(),
+    }),
+    output: explanation,
+  }),
+};

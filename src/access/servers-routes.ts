@@ -1,0 +1,83 @@
+import { type Actor, type Route, route } from '../platform/contract.ts';
+import type { z } from 'zod';
+import { api, type ServerDefinition, serverDefinition, type serverPatch } from './contract.ts';
+import { type Edit, edit, existing, type RouteDeps } from './edit.ts';
+import { alreadyExists, notARemoteServer, notFound, serverUnreadable } from './errors.ts';
+import { refuseEnv } from './refuse-env.ts';
+import * as store from './servers-store.ts';
+
+export function serversRoutes(deps: RouteDeps): Route[] {
+  const change: Change = (actor, action, id, act) =>
+    edit(deps, { actor, action, id, find: store.findServer, show: store.viewOf, change: act });
+  return [...readServers(deps), createServer(deps, change), patchServer(deps, change), deleteServer(change)];
+}
+
+type Change = (
+  actor: Actor,
+  action: `server.${string}`,
+  id: string,
+  act: Edit<store.StoredServer>['change'],
+) => Promise<store.StoredServer | undefined>;
+
+function readServers({ db }: RouteDeps): Route[] {
+  return [
+    route(api.listServers, ({ query }) => store.listServers(db, query)),
+    route(api.getServer, async ({ params: { id } }) => shown(await store.findServer(db, id), id)),
+  ];
+}
+
+function createServer(deps: RouteDeps, change: Change): Route {
+  return route(api.createServer, async ({ body, actor }) => {
+    const { id, ...definition } = body;
+    refuseEnv(definition);
+    await deps.checkUrl(definition.url);
+    const made = await change(actor, 'server.create', id, async (trx) => {
+      if (!(await store.insertServer(trx, id, definition))) throw alreadyExists('server', id);
+    });
+    return shown(made, id);
+  });
+}
+
+function patchServer(deps: RouteDeps, change: Change): Route {
+  return route(api.patchServer, async ({ params: { id }, body, actor }) => {
+    refuseEnv(body);
+    // Before the transaction: it looks names up, and nothing should wait for that with a lock in hand.
+    if (body.url !== undefined) await deps.checkUrl(body.url);
+    const changed = await change(actor, 'server.update', id, async (trx, before) => {
+      const { definition, managedBy } = existing(before, notFound('server', id));
+      if (definition === null) throw serverUnreadable(id);
+      // The operator's own URLs may lead into private networks. One from here may not, whatever stood there before.
+      const keeper = body.url === undefined ? managedBy : 'admin';
+      await store.updateServer(trx, id, { definition: patched(id, definition, body), managedBy: keeper });
+    });
+    return shown(changed, id);
+  });
+}
+
+function deleteServer(change: Change): Route {
+  return route(api.deleteServer, async ({ params: { id }, actor }) => {
+    await change(actor, 'server.delete', id, async (trx, before) => {
+      existing(before, notFound('server', id));
+      await store.deleteServer(trx, id);
+    });
+    return undefined;
+  });
+}
+
+function patched(
+  id: string,
+  definition: ServerDefinition,
+  patch: z.infer<typeof serverPatch>,
+): ServerDefinition {
+  const remoteOnly = patch.url !== undefined || patch.headers !== undefined;
+  if (definition.type === 'stdio' && remoteOnly) throw notARemoteServer(id);
+  const merged = Object.entries({ ...definition, ...patch });
+  // Null takes an optional setting away.
+  return serverDefinition.parse(Object.fromEntries(merged.filter(([, value]) => value !== null)));
+}
+
+function shown(server: store.StoredServer | undefined, id: string): store.ServerView {
+  const view = store.viewOf(existing(server, notFound('server', id)));
+  if (view === null) throw serverUnreadable(id);
+  return view;
+}

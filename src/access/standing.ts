@@ -1,0 +1,92 @@
+// What a principal holds at one moment, before any question is asked. can(), rightsOf() and explain() all read it here.
+import type { Principal } from './contract.ts';
+import type { ToolRule } from './patterns.ts';
+import type { Group, Grants, Member, Snapshot, Tenant } from './snapshot.ts';
+
+export interface Standing {
+  readonly disabled: boolean;
+  /** Every group that counts now, once each, in no particular order. */
+  readonly groups: ReadonlySet<Group>;
+  readonly own: Grants | undefined;
+  readonly pattern: Member | undefined;
+  /** When the next membership expires, in milliseconds since the epoch; Infinity when none does. */
+  readonly until: number;
+}
+
+/** One grant of a server, with the words that name where it comes from. */
+export interface GrantHeld {
+  readonly rule: ToolRule;
+  readonly via: string;
+}
+
+/**
+ * The groups of a principal: stored memberships that have not expired, its own and those of its address's
+ * domain (never for services), and those that its credential asserts. Of the source that the credential
+ * speaks for, stored memberships are ignored: the token is newer. Group names that do not exist give nothing.
+ */
+export function standingOf(snapshot: Snapshot, principal: Principal, now: number): Standing {
+  const member = snapshot.members.get(principal.id);
+  const pattern = patternOf(snapshot, principal);
+  const groups = new Set<Group>();
+  let until = Number.POSITIVE_INFINITY;
+  for (const holder of [member, pattern]) {
+    for (const { group, source, expiresAt } of holder?.memberships ?? []) {
+      if (source === principal.assertedBy) continue;
+      if (expiresAt !== null) {
+        if (expiresAt <= now) continue;
+        until = Math.min(until, expiresAt);
+      }
+      groups.add(group);
+    }
+  }
+  for (const name of principal.assertedGroups) {
+    const group = snapshot.groups.get(name);
+    if (group !== undefined) groups.add(group);
+  }
+  return { disabled: member?.disabled === true, groups, own: member?.grants, pattern, until };
+}
+
+/** Every grant of one server that the principal holds, admin groups aside. */
+export function grantsOn(standing: Standing, server: string): GrantHeld[] {
+  const held: GrantHeld[] = [];
+  for (const group of standing.groups) {
+    const rule = group.grants.get(server);
+    if (rule !== undefined) held.push({ rule, via: `group ${group.name}` });
+  }
+  const own = standing.own?.get(server);
+  if (own !== undefined) held.push({ rule: own, via: 'own grant' });
+  const pattern = standing.pattern?.grants.get(server);
+  if (pattern !== undefined) held.push({ rule: pattern, via: `pattern ${standing.pattern?.id}` });
+  return held;
+}
+
+/** The admin group that the principal is in, if any. */
+export function adminGroupOf(standing: Standing): Group | undefined {
+  for (const group of standing.groups) if (group.admin) return group;
+  return undefined;
+}
+
+/** Enabled tenants of the principal: those of its groups, and those of its address's domain; sorted by id. */
+export function tenantsOf(snapshot: Snapshot, principal: Principal, standing: Standing): Tenant[] {
+  const found = new Set<Tenant>();
+  for (const { tenant } of standing.groups) {
+    const known = tenant === null ? undefined : snapshot.tenants.get(tenant);
+    if (known?.enabled) found.add(known);
+  }
+  for (const tenant of snapshot.tenantsByDomain.get(domainOf(principal) ?? '') ?? []) {
+    if (tenant.enabled) found.add(tenant);
+  }
+  return [...found].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The `*@domain` entry that the principal's address matches. One that is disabled is switched off as a whole. */
+export function patternOf(snapshot: Snapshot, principal: Principal): Member | undefined {
+  const pattern = snapshot.patterns.get(domainOf(principal) ?? '');
+  return pattern?.disabled ? undefined : pattern;
+}
+
+/** Services have no address, so no rule about addresses is ever about them. */
+function domainOf(principal: Principal): string | undefined {
+  const at = principal.id.lastIndexOf('@');
+  return principal.kind === 'user' && at >= 0 ? principal.id.slice(at + 1) : undefined;
+}
