@@ -1,0 +1,161 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { Principal } from '../access/contract.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Changes, createLive, type Db } from '../platform/db/index.ts';
+import type { Log } from '../platform/log.ts';
+import { createChallenge, resourceMetadata } from './challenge.ts';
+import type { OidcIssuer } from './contract.ts';
+import type { Directory } from './directory.ts';
+import { CredentialRefused } from './errors.ts';
+import { createFetchJson } from './oidc/fetch-json.ts';
+import { createTrustedIssuers } from './oidc/trusted-issuers.ts';
+import { createProviders, providerOf } from './providers/index.ts';
+import { signedUserHeader } from './providers/open-webui-jwt.ts';
+import type { CallerRequest, Credential, Provider } from './providers/provider.ts';
+import { createProvisioning } from './provisioning.ts';
+import { digestOf } from './token-format.ts';
+import { createTokenUsage } from './token-usage.ts';
+import { loadTokens } from './tokens-store.ts';
+
+export interface IdentityDeps {
+  readonly db: Db;
+  readonly changes: Changes;
+  /** Usually the current access snapshot; the same object until something changed. */
+  readonly directory: () => Directory;
+  /** The same array until the configuration changes. */
+  readonly issuers: () => readonly OidcIssuer[];
+  readonly settings: {
+    readonly publicUrl: string;
+    readonly adminToken: string | undefined;
+    /** Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET. */
+    readonly openWebUiJwtSecret: string | undefined;
+  };
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly fetch?: typeof fetch;
+}
+
+/** Tells who is calling. */
+export interface Identity {
+  /**
+   * Whom the one bearer credential of a request stands for; synchronous when it was seen before. Throws or rejects
+   * with `unauthenticated` (401, with `WWW-Authenticate`), or `identity_unavailable` (503) while an issuer's keys
+   * cannot be had.
+   */
+  authenticate(request: CallerRequest): Principal | Promise<Principal>;
+  /** The same for the admin API: also the static admin token, but no connection key. Rights are for the caller to check. */
+  authenticateAdmin(request: CallerRequest): Principal | Promise<Principal>;
+  /** The RFC 9728 document of a path such as `/mcp/github`. */
+  protectedResourceMetadata(path: string): Record<string, unknown>;
+  /** Loads the tokens anew, so that a change made here counts at once. */
+  refreshTokens(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** RFC 6750 section 2.1. */
+const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+const admin: Principal = {
+  kind: 'service',
+  id: 'admin-token',
+  assertedGroups: [],
+  assertedBy: null,
+  tokenTenant: null,
+  authSource: 'admin-token',
+  credentialId: 'admin-token',
+};
+
+export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
+  const { db, clock, log, directory, settings } = deps;
+  const closed = new AbortController();
+  const tokens = await createLive({
+    topic: 'tokens',
+    changes: deps.changes,
+    load: () => loadTokens(db),
+    log,
+    clock,
+  });
+  const usage = createTokenUsage(deps);
+  const provisioning = createProvisioning(deps);
+  const fetchJson = createFetchJson(deps.fetch ?? fetch, closed.signal);
+  const trusted = createTrustedIssuers({ issuers: deps.issuers, fetchJson, clock, log });
+  const signedUsers = signedUserHeader(settings.openWebUiJwtSecret);
+  const providers = createProviders({ usage, provisioning, directory, signedUsers, trusted, log });
+  const isAdminToken = tokenMatcher(settings.adminToken);
+  const guard = createGuard(settings.publicUrl);
+
+  function credentialOf(request: CallerRequest): Credential {
+    const token = bearerOf(request);
+    const digest = digestOf(token);
+    return { token, digest, known: tokens.current().get(digest), request, now: clock() };
+  }
+
+  return {
+    authenticate: (request) =>
+      guard(request, () => {
+        const credential = credentialOf(request);
+        return prove(providerOf(providers, credential), credential, directory);
+      }),
+    authenticateAdmin: (request) =>
+      guard(request, () => {
+        const credential = credentialOf(request);
+        if (isAdminToken(credential.token)) return admin;
+        const provider = providerOf(providers, credential);
+        if (provider.forAdmin) return prove(provider, credential, directory);
+        throw new CredentialRefused('not_for_admin', provider.invalid, { provider: provider.name });
+      }),
+    protectedResourceMetadata(path) {
+      const issuers = deps.issuers().map(({ issuer }) => issuer);
+      return resourceMetadata(settings.publicUrl, path, issuers);
+    },
+    refreshTokens: () => tokens.refresh(),
+    async close() {
+      closed.abort();
+      tokens.close();
+      await Promise.all([usage.close(), provisioning.close()]);
+    },
+  };
+}
+
+type Decision = Principal | Promise<Principal>;
+
+/** Turns refusals of a decision, thrown or rejected, into the 401 for this request. */
+function createGuard(publicUrl: string): (request: CallerRequest, decide: () => Decision) => Decision {
+  const challenge = createChallenge(publicUrl);
+  return (request, decide) => {
+    if (request.header('authorization') === undefined) throw challenge.missing(request.path);
+    try {
+      const principal = decide();
+      if (!(principal instanceof Promise)) return principal;
+      return principal.catch((error: unknown) => Promise.reject(challenge.refused(request.path, error)));
+    } catch (error) {
+      throw challenge.refused(request.path, error);
+    }
+  };
+}
+
+function bearerOf(request: CallerRequest): string {
+  const token = bearer.exec(request.header('authorization') ?? '')?.[1];
+  if (token !== undefined) return token;
+  throw new CredentialRefused('header_malformed', 'The Authorization header must be "Bearer" and one token.');
+}
+
+function prove(provider: Provider, credential: Credential, directory: () => Directory): Decision {
+  const principal = provider.authenticate(credential);
+  if (!(principal instanceof Promise)) return enabled(principal, provider, directory());
+  return principal.then((proved) => enabled(proved, provider, directory()));
+}
+
+/** The last word for every way in, so that none can forget it. */
+function enabled(principal: Principal, { invalid }: Provider, directory: Directory): Principal {
+  if (!directory.members.get(principal.id)?.disabled) return principal;
+  const { id: user, credentialId } = principal;
+  throw new CredentialRefused('user_disabled', invalid, { user, credentialId });
+}
+
+/** Hashes have one length, which is what lets them be compared in constant time. */
+function tokenMatcher(expected: string | undefined): (token: string) => boolean {
+  if (!expected) return () => false;
+  const sha256 = (text: string) => hash('sha256', text, 'buffer');
+  const digest = sha256(expected);
+  return (token) => timingSafeEqual(sha256(token), digest);
+}

@@ -1,0 +1,41 @@
+// Every error of this feature. 401 has one code on purpose: why a credential was refused is for the log alone.
+import { AppError } from '../platform/errors.ts';
+
+/**
+ * A credential that does not count. `message` is told to the caller and must be the same for every reason that
+ * would help somebody who guesses; `reason` and `facts` go to the log and never hold the credential.
+ */
+export class CredentialRefused extends Error {
+  readonly reason: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(reason: string, message: string, facts: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.name = 'CredentialRefused';
+    this.reason = reason;
+    this.facts = facts;
+  }
+}
+
+/** 503 and not 401: the caller's token may be fine, so it must not be thrown away. */
+export function issuerUnreachable(issuer: string): AppError {
+  return new AppError(
+    'identity_unavailable',
+    503,
+    'The sign-in service cannot be asked for its keys, so this access token cannot be checked; try again in a minute.',
+    { detail: { issuer } },
+  );
+}
+
+export const userNotFound = () =>
+  new AppError('user_not_found', 404, 'There is no user with this e-mail address; add the user first.');
+
+export const tenantNotFound = () => new AppError('tenant_not_found', 404, 'There is no tenant with this id.');
+
+export const tokenNotFound = () => new AppError('token_not_found', 404, 'There is no token with this id.');
+
+export const expiryInPast = () =>
+  new AppError('expiry_in_past', 400, 'The expiry date has passed already; give one in the future or none.');
+
+export const cursorInvalid = () =>
+  new AppError('cursor_invalid', 400, 'The cursor is not one that this list gave out; start without one.');
