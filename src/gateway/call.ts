@@ -1,0 +1,137 @@
+import type { Principal } from '../access/contract.ts';
+import type { Rights, Snapshot, SnapshotServer, Tenant } from '../access/index.ts';
+import type { Outcome } from '../audit/contract.ts';
+import type { Recorder } from '../audit/index.ts';
+import type { Identity } from '../identity/index.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { Vault } from '../secrets/index.ts';
+import type { Hub } from './hub.ts';
+import type { RateLimiter } from './limiter.ts';
+import type { ListStore } from './lists/list-store.ts';
+import type { ListViews } from './lists/view.ts';
+import type { RpcMessage, RpcNotification, RpcRequest, RpcResponse } from './rpc/message.ts';
+import type { Era } from './rpc/protocol.ts';
+import type { ClientAnswer } from './upstreams/upstream.ts';
+import type { UpstreamPool } from './upstreams/pool.ts';
+import type { Target } from './upstreams/target.ts';
+
+/** Northbound interfaces: the columns of the pipeline. */
+export type Face = 'stream' | 'servers';
+
+/** Which MCP URL was called. */
+export interface CallPath {
+  /** `/t/{tenant}/…`, else null. */
+  readonly tenant: string | null;
+  /** `/mcp/{server}`, else null for the merged endpoint. */
+  readonly server: string | null;
+  /** For records: `/mcp/{server}`, never the raw path. */
+  readonly template: string;
+  /** As it came, without the query. */
+  readonly raw: string;
+}
+
+/** What the face lets the other steps do towards the client while the call runs. */
+export interface ClientSide {
+  notify(message: RpcNotification): void;
+  /** Asks the client; absent where the client cannot be asked. */
+  readonly ask?: ((request: RpcRequest) => Promise<ClientAnswer>) | undefined;
+  readonly onPrimed?: (() => void) | undefined;
+  readonly onPaused?: (() => void) | undefined;
+}
+
+/** One request on its way through the pipeline. Steps fill in what they find; the next ones rely on it. */
+export interface Call {
+  readonly face: Face;
+  readonly requestId: string;
+  readonly startedAt: number;
+  readonly path: CallPath;
+  readonly httpMethod: string;
+  /** `Mcp-Param-*` headers, which go on unchanged. */
+  paramHeaders: Readonly<Record<string, string>> | undefined;
+  readonly header: (name: string) => string | undefined;
+  readonly clientIp: string;
+  /** Aborted when the caller is gone, cancels, or the deadline passes. */
+  readonly controller: AbortController;
+  /** Reads and parses the body; set by the face. */
+  readonly readMessage: (call: Call) => Promise<void> | void;
+  readonly client: ClientSide;
+
+  // Each is set by the step of its name.
+  principal: Principal | undefined;
+  snapshot: Snapshot;
+  rights: Rights | undefined;
+  era: Era;
+  message: RpcMessage | undefined;
+  /** The client's capabilities as JSON text. */
+  capabilities: string;
+  /** Session of the legacy era. */
+  session: string | null;
+  tenant: Tenant | null;
+  servers: readonly SnapshotServer[];
+  targets: readonly Target[];
+  /** Servers left out because a credential is missing. */
+  withoutCredential: readonly string[];
+  /** The tool as its server knows it. */
+  tool: string | null;
+  /** Params to send instead of the caller's: a merged name has become the server's own. */
+  rawParams: string | undefined;
+  response: RpcResponse | LocalResult | undefined;
+
+  // For the record.
+  outcome: Outcome;
+  reason: string | null;
+  status: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+/** A result that the gate made itself. */
+export interface LocalResult {
+  readonly kind: 'local';
+  /** JSON text of the result. */
+  readonly rawResult: string;
+}
+
+/** What the steps work with. */
+export interface Gate {
+  readonly snapshot: () => Snapshot;
+  readonly identity: Identity;
+  readonly vault: Vault;
+  readonly recorder: Recorder;
+  readonly limiter: RateLimiter;
+  readonly pool: UpstreamPool;
+  readonly lists: ListStore;
+  readonly views: ListViews;
+  readonly hub: Hub;
+  readonly settings: GateSettings;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface GateSettings {
+  /** Items on one page of a list. */
+  readonly pageSize: number;
+  /** How long a list waits for servers that were never seen, in milliseconds. */
+  readonly listDeadlineMs: number;
+  readonly maxBodyBytes: number;
+  readonly recordCalls: boolean;
+  readonly rateLimit: { readonly perMinute: number; readonly perIp: number } | null;
+}
+
+/** The request that a step needs; faces put it there before the pipeline goes on. */
+export function requestOf(call: Call): RpcRequest {
+  if (call.message?.kind !== 'request') throw new Error('this step needs a request');
+  return call.message;
+}
+
+/** Who is calling; set by the first step. */
+export function principalOf(call: Call): Principal {
+  if (!call.principal) throw new Error('authenticate has not run');
+  return call.principal;
+}
+
+export function rightsOfCall(call: Call): Rights {
+  if (!call.rights) throw new Error('resolveTenant has not run');
+  return call.rights;
+}

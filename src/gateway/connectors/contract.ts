@@ -1,0 +1,89 @@
+import type { Log } from '../../platform/log.ts';
+import type { NetGuard } from '../../platform/net-guard.ts';
+import type { RawId, RpcNotification, RpcRequest, RpcResponse } from '../rpc/message.ts';
+
+/** How to reach one server, with every placeholder filled in. Holds secrets: never logged, never serialized. */
+export type Destination =
+  | {
+      readonly type: 'stdio';
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd: string | undefined;
+    }
+  | { readonly type: 'http' | 'sse'; readonly url: string; readonly headers: Readonly<Record<string, string>> };
+
+export type UpstreamFailure =
+  | 'unreachable'
+  | 'timeout'
+  | 'cancelled'
+  | 'closed'
+  | 'protocol'
+  | 'too_large'
+  | 'unauthorized'
+  | 'session_expired'
+  | 'busy'
+  | 'http_status';
+
+/** Why an upstream gave no answer. `message` is safe to show: it quotes nothing that the upstream sent. */
+export class UpstreamError extends Error {
+  readonly kind: UpstreamFailure;
+  readonly status: number | undefined;
+
+  constructor(kind: UpstreamFailure, message: string, options: { cause?: unknown; status?: number } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'UpstreamError';
+    this.kind = kind;
+    this.status = options.status;
+  }
+}
+
+/** One request on its way. */
+export interface Exchange {
+  readonly rawId: RawId;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Fires on cancellation and on the deadline; its reason is the error to report. */
+  readonly signal: AbortSignal;
+  /** Notifications and server requests that belong to this exchange, before its response. */
+  onMessage(message: RpcNotification | RpcRequest): void;
+  /** The server promised to go on with this stream after a reconnect (a priming event, SEP-1699). */
+  readonly onPrimed?: (() => void) | undefined;
+  /** The server closed the stream before its response and asks to be polled. */
+  readonly onPaused?: (() => void) | undefined;
+}
+
+export interface Sink {
+  /** A message that belongs to no exchange. */
+  onMessage(message: RpcNotification | RpcRequest): void;
+  /** The connection is gone for good; every exchange on it has been rejected. */
+  onClosed(error: UpstreamError): void;
+}
+
+export interface Established {
+  readonly protocolVersion: string;
+  /** Keep a stream open for messages that answer no request. */
+  readonly listen: boolean;
+}
+
+/** A connection to one server. Every implementation passes `connectors.contract.ts`. */
+export interface Connector {
+  /** Sends a request and resolves with its response; rejects with an UpstreamError. */
+  request(exchange: Exchange): Promise<RpcResponse>;
+  /** Sends a notification, or the response to a server's request. */
+  send(text: string, signal: AbortSignal): Promise<void>;
+  /** Told once the legacy handshake is through. */
+  established(handshake: Established): void;
+  /** Text that helps to find out why a server failed, e.g. the end of its stderr; empty when there is none. */
+  diagnostics(): string;
+  close(): Promise<void>;
+}
+
+export interface ConnectorOptions {
+  readonly name: string;
+  readonly maxResponseBytes: number;
+  readonly sink: Sink;
+  readonly log: Log;
+  /** Checks resolved addresses at connect time; absent for destinations that the operator wrote himself. */
+  readonly netGuard?: NetGuard | undefined;
+}

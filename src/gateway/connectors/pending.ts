@@ -1,0 +1,78 @@
+import type { RawId, RpcMessage, RpcResponse } from '../rpc/message.ts';
+import { type Exchange, type Sink, UpstreamError } from './contract.ts';
+
+interface Waiting {
+  readonly exchange: Exchange;
+  resolve(response: RpcResponse): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Exchanges of a connection on which all messages share one stream (stdio, SSE): finds out which one an
+ * incoming message belongs to.
+ */
+export class PendingExchanges {
+  readonly #waiting = new Map<RawId, Waiting>();
+  readonly #sink: Sink;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Registers the exchange, runs `write`, and resolves with the response. */
+  run(exchange: Exchange, write: () => Promise<void>): Promise<RpcResponse> {
+    return new Promise((resolve, reject) => {
+      const { signal, rawId } = exchange;
+      const finish = (settle: () => void) => {
+        signal.removeEventListener('abort', aborted);
+        this.#waiting.delete(rawId);
+        settle();
+      };
+      const aborted = () => finish(() => reject(signal.reason));
+      if (signal.aborted) return reject(signal.reason);
+      signal.addEventListener('abort', aborted, { once: true });
+      this.#waiting.set(rawId, {
+        exchange,
+        resolve: (response) => finish(() => resolve(response)),
+        reject: (error) => finish(() => reject(error)),
+      });
+      write().catch((error: unknown) => this.#waiting.get(rawId)?.reject(error));
+    });
+  }
+
+  deliver(message: RpcMessage): void {
+    if (message.kind === 'response') {
+      // An answer that nobody waits for: late, or under a made-up id. Both are dropped.
+      if (message.rawId !== null) this.#waiting.get(message.rawId)?.resolve(message);
+      return;
+    }
+    const exchange = this.#ownerOf(message.method, message.params);
+    if (exchange) exchange.onMessage(message);
+    else this.#sink.onMessage(message);
+  }
+
+  /** The connection is gone: nobody is left waiting. */
+  failAll(error: UpstreamError): void {
+    for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
+  }
+
+  /**
+   * Progress names its exchange: the gate uses request ids as progress tokens. Anything else is attributed only
+   * while one exchange is open; with several it could be another caller's, and guessing would leak.
+   */
+  #ownerOf(method: string, params: Readonly<Record<string, unknown>> | undefined): Exchange | undefined {
+    if (method === 'notifications/progress') return this.#waiting.get(String(params?.['progressToken']))?.exchange;
+    if (method.endsWith('/list_changed') || method === 'notifications/resources/updated') return undefined;
+    const [only, second] = this.#waiting.values();
+    return second ? undefined : only?.exchange;
+  }
+}
+
+/** The error of an exchange whose connection is gone. */
+export function closedError(name: string, cause?: unknown): UpstreamError {
+  return new UpstreamError('closed', `The server "${name}" closed the connection.`, { cause });
+}

@@ -1,0 +1,155 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Dispatcher, Pool } from 'undici';
+import { parseMessage, type RpcResponse } from '../rpc/message.ts';
+import { type Connector, type ConnectorOptions, type Destination, type Exchange, UpstreamError } from './contract.ts';
+import { connectorFor } from './connect.ts';
+import { readEvents } from './event-stream.ts';
+import { closedError, PendingExchanges } from './pending.ts';
+
+type SseDestination = Extract<Destination, { url: string }>;
+
+/** How long the server may take to name the address for messages, in milliseconds. */
+const endpointTimeout = 10_000;
+
+/** A connection to a server of the first transport, HTTP with SSE (2024-11-05, basic/transports.mdx). */
+export class SseConnector implements Connector {
+  readonly #options: ConnectorOptions;
+  readonly #url: URL;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #pool: Pool;
+  readonly #pending: PendingExchanges;
+  readonly #closing = new AbortController();
+  readonly #endpoint: Promise<string>;
+  #gone: UpstreamError | undefined;
+
+  constructor(destination: SseDestination, options: ConnectorOptions) {
+    this.#options = options;
+    this.#url = new URL(destination.url);
+    this.#headers = destination.headers;
+    this.#pending = new PendingExchanges(options.sink);
+    this.#pool = new Pool(this.#url.origin, {
+      connect: connectorFor(options.netGuard),
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    this.#endpoint = this.#open();
+    // Whoever sends first sees the error; until then it must not count as unhandled.
+    this.#endpoint.catch(() => undefined);
+  }
+
+  async request(exchange: Exchange): Promise<RpcResponse> {
+    if (this.#gone) throw this.#gone;
+    return this.#pending.run(exchange, () => this.#post(exchange.text, exchange.signal));
+  }
+
+  async send(text: string, signal: AbortSignal): Promise<void> {
+    if (this.#gone) throw this.#gone;
+    await this.#post(text, signal);
+  }
+
+  established(): void {
+    // The one stream is open already.
+  }
+
+  diagnostics(): string {
+    return '';
+  }
+
+  async close(): Promise<void> {
+    const error = closedError(this.#options.name);
+    this.#gone ??= error;
+    this.#closing.abort(error);
+    this.#pending.failAll(error);
+    await this.#pool.destroy();
+  }
+
+  /** Opens the stream, resolves with the path for messages, and goes on reading. */
+  #open(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#listen(resolve).then(
+        () => this.#break(closedError(this.#options.name), reject),
+        (error: unknown) => this.#break(this.#named(error), reject),
+      );
+      delay(endpointTimeout, undefined, { signal: this.#closing.signal, ref: false }).then(
+        () => reject(new UpstreamError('timeout', `The server "${this.#options.name}" named no address for messages in time.`)),
+        () => undefined,
+      );
+    });
+  }
+
+  async #listen(onEndpoint: (path: string) => void): Promise<void> {
+    const { name, maxResponseBytes } = this.#options;
+    const answer = await this.#pool.request({
+      method: 'GET',
+      path: `${this.#url.pathname}${this.#url.search}`,
+      headers: { ...this.#headers, accept: 'text/event-stream', 'accept-encoding': 'identity' },
+      signal: this.#closing.signal,
+    });
+    if (answer.statusCode !== 200) {
+      await answer.body.dump();
+      throw statusError(name, answer.statusCode);
+    }
+    await readEvents(answer.body, { name, maxBytes: maxResponseBytes }, {
+      onRetry: () => undefined,
+      onEvent: ({ event, data }) => {
+        if (event === 'endpoint') onEndpoint(this.#sameOrigin(data));
+        else this.#receive(data);
+        return false;
+      },
+    });
+  }
+
+  /** Messages carry the credential, so their address must be at the server we were told of. */
+  #sameOrigin(address: string): string {
+    const target = new URL(address, this.#url);
+    if (target.origin === this.#url.origin) return `${target.pathname}${target.search}`;
+    throw new UpstreamError('protocol', `The server "${this.#options.name}" sends its messages to another host, which the gate does not follow.`);
+  }
+
+  #receive(data: string): void {
+    const parsed = parseMessage(data);
+    if (parsed.ok) this.#pending.deliver(parsed.message);
+    else this.#options.log.debug({ server: this.#options.name, reason: parsed.code }, 'event that is no JSON-RPC message');
+  }
+
+  async #post(text: string, signal: AbortSignal): Promise<void> {
+    const path = await raced(this.#endpoint, signal);
+    let answer: Dispatcher.ResponseData;
+    try {
+      answer = await this.#pool.request({ method: 'POST', path, headers: { ...this.#headers, 'content-type': 'application/json' }, body: text, signal });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : this.#named(error);
+    }
+    await answer.body.dump();
+    if (answer.statusCode >= 300) throw statusError(this.#options.name, answer.statusCode);
+  }
+
+  #break(error: UpstreamError, rejectEndpoint: (error: UpstreamError) => void): void {
+    rejectEndpoint(error);
+    if (this.#gone) return;
+    this.#gone = error;
+    this.#pending.failAll(error);
+    this.#options.sink.onClosed(error);
+  }
+
+  #named(error: unknown): UpstreamError {
+    if (error instanceof UpstreamError) return error;
+    const { name } = this.#options;
+    const refused = error instanceof Error && 'code' in error && String(error.code).startsWith('E');
+    return refused ? new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error }) : closedError(name, error);
+  }
+}
+
+function statusError(name: string, status: number): UpstreamError {
+  const kind = status === 401 || status === 403 ? 'unauthorized' : 'http_status';
+  return new UpstreamError(kind, `The server "${name}" answered with HTTP ${status}.`, { status });
+}
+
+function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(signal.reason);
+    if (signal.aborted) return aborted();
+    signal.addEventListener('abort', aborted, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+  });
+}

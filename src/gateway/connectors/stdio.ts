@@ -1,0 +1,155 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { parseMessage, type RpcResponse } from '../rpc/message.ts';
+import { type Connector, type ConnectorOptions, type Destination, type Exchange, UpstreamError } from './contract.ts';
+import { LineReader } from './lines.ts';
+import { closedError, PendingExchanges } from './pending.ts';
+import type { Reaper } from './reaper.ts';
+
+type StdioDestination = Extract<Destination, { type: 'stdio' }>;
+
+/** What a server may know of the gate's environment; everything else, secrets above all, stays here. */
+const passedOn = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SYSTEMROOT', 'APPDATA', 'LOCALAPPDATA', 'TEMP', 'TMP'];
+
+/** How long a server may take to leave after its input ends, then after SIGTERM, in milliseconds. */
+const grace = 2_000;
+const stderrKept = 4_096;
+
+export interface StdioOptions extends ConnectorOptions {
+  readonly reaper: Reaper;
+  /** Directories searched for commands before PATH, e.g. the package's own `node_modules/.bin`. */
+  readonly binDirs: readonly string[];
+}
+
+/** A server that is a child process and speaks newline-delimited JSON (basic/transports/stdio.mdx). */
+export class StdioConnector implements Connector {
+  readonly #options: StdioOptions;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #pending: PendingExchanges;
+  #stderr = '';
+  #gone: UpstreamError | undefined;
+
+  constructor(destination: StdioDestination, options: StdioOptions) {
+    this.#options = options;
+    this.#pending = new PendingExchanges(options.sink);
+    this.#child = spawn(destination.command, destination.args, {
+      cwd: destination.cwd,
+      env: { ...environment(options.binDirs), ...destination.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A process group of its own, so that whatever it starts can be ended with it.
+      detached: process.platform !== 'win32',
+      windowsHide: true,
+    });
+    if (this.#child.pid !== undefined) options.reaper.add(this.#child.pid);
+    this.#watch();
+  }
+
+  request(exchange: Exchange): Promise<RpcResponse> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    return this.#pending.run(exchange, () => this.#write(exchange.text));
+  }
+
+  async send(text: string): Promise<void> {
+    if (this.#gone) throw this.#gone;
+    await this.#write(text);
+  }
+
+  established(): void {
+    // stdio has one stream for everything: there is nothing to open.
+  }
+
+  diagnostics(): string {
+    return this.#stderr;
+  }
+
+  async close(): Promise<void> {
+    this.#fail(closedError(this.#options.name));
+    if (this.#exited()) return this.#endGroup('SIGKILL');
+    this.#child.stdin.end();
+    if (await this.#exitsWithin(grace)) return this.#endGroup('SIGKILL');
+    this.#endGroup('SIGTERM');
+    await this.#exitsWithin(grace);
+    this.#endGroup('SIGKILL');
+    return undefined;
+  }
+
+  #watch(): void {
+    const { name, maxResponseBytes } = this.#options;
+    const reader = new LineReader(
+      maxResponseBytes,
+      (line) => this.#receive(line),
+      () => this.#break(new UpstreamError('too_large', `The server "${name}" sent a message larger than ${maxResponseBytes} bytes.`)),
+    );
+    this.#child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
+    // Always drained, so that a server that floods stderr is never blocked by us and never fills our memory.
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.subarray(-stderrKept).toString('utf8')).slice(-stderrKept);
+    });
+    for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) {
+      stream.on('error', (cause) => this.#break(closedError(name, cause)));
+    }
+    this.#child.on('error', (cause) => this.#break(new UpstreamError('unreachable', `The server "${name}" could not be started.`, { cause })));
+    this.#child.on('exit', (code, signal) => {
+      const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
+      this.#break(new UpstreamError('closed', `The server "${name}" ${how}.`));
+    });
+  }
+
+  #receive(line: string): void {
+    const parsed = parseMessage(line);
+    if (parsed.ok) this.#pending.deliver(parsed.message);
+    else this.#options.log.debug({ server: this.#options.name, reason: parsed.code }, 'line on stdout that is no JSON-RPC message');
+  }
+
+  async #write(text: string): Promise<void> {
+    const flushed = this.#child.stdin.write(`${text}\n`);
+    // Back-pressure: a server that does not read makes its own callers wait, until their deadline.
+    if (!flushed) await Promise.race([once(this.#child.stdin, 'drain'), once(this.#child.stdin, 'close')]);
+  }
+
+  /** The server is of no use any more: everyone is told, and what is left of it is ended. */
+  #break(error: UpstreamError): void {
+    if (this.#gone) return;
+    this.#fail(error);
+    this.#options.sink.onClosed(error);
+    this.#endGroup('SIGKILL');
+  }
+
+  #fail(error: UpstreamError): void {
+    this.#gone ??= error;
+    this.#pending.failAll(error);
+  }
+
+  #exited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
+  }
+
+  async #exitsWithin(milliseconds: number): Promise<boolean> {
+    if (this.#exited()) return true;
+    const signal = AbortSignal.timeout(milliseconds);
+    return once(this.#child, 'exit', { signal }).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Ends the whole process group; it may outlive the process that began it. */
+  #endGroup(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      if (process.platform === 'win32') this.#child.kill(signal);
+      else process.kill(-pid, signal);
+    } catch {
+      // ESRCH: nobody is left in the group, which is what was wanted.
+    }
+    if (signal === 'SIGKILL') this.#options.reaper.remove(pid);
+  }
+}
+
+function environment(binDirs: readonly string[]): Record<string, string> {
+  const separator = process.platform === 'win32' ? ';' : ':';
+  const kept = passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]));
+  const path = [...binDirs, process.env['PATH'] ?? ''].join(separator);
+  return { ...Object.fromEntries(kept), PATH: path };
+}

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import type { Call } from '../call.ts';
+import { isObject, type RpcNotification, type RpcRequest, type RpcResponse, requestText } from '../rpc/message.ts';
+import { findMember, membersOf } from '../rpc/raw.ts';
+import type { ClientAnswer } from '../upstreams/upstream.ts';
+import type { CallStream } from './call-stream.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+/** How long a person may take to answer a server's question, in milliseconds. */
+const answerTimeout = 600_000;
+const mostAsked = 100;
+/** Longest JSON text of capabilities that is kept with a session. */
+const longestCapabilities = 1_500;
+
+/** What the session says about its client; the capabilities that a server may ask it for, as JSON text. */
+export function capabilitiesIn(params: Readonly<Record<string, unknown>> | undefined): string {
+  const all = isObject(params?.['capabilities']) ? params['capabilities'] : {};
+  const asked = Object.fromEntries(['elicitation', 'roots', 'sampling'].flatMap((name) => (isObject(all[name]) ? [[name, all[name]]] : [])));
+  const text = JSON.stringify(asked);
+  return text.length <= longestCapabilities ? text : '{}';
+}
+
+/** Sends a server's request to the client on the call's own stream and waits for the answer. */
+export function askClient(session: Session, stream: CallStream, request: RpcRequest, signal: AbortSignal): Promise<ClientAnswer> {
+  const refused = (message: string): Promise<ClientAnswer> => Promise.resolve({ rawError: `{"code":-32603,"message":${JSON.stringify(message)}}` });
+  if (session.asked.size >= mostAsked) return refused('Too many unanswered requests');
+  const rawId = JSON.stringify(randomUUID());
+  return new Promise((resolve) => {
+    const finish = (answer: ClientAnswer) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', gone);
+      session.asked.delete(rawId);
+      resolve(answer);
+    };
+    const gone = () => finish({ rawError: '{"code":-32603,"message":"The client is gone"}' });
+    const timer = setTimeout(() => finish({ rawError: '{"code":-32603,"message":"The client gave no answer in time"}' }), answerTimeout);
+    signal.addEventListener('abort', gone, { once: true });
+    session.asked.set(rawId, finish);
+    stream.send(requestText(rawId, request.method, request.rawParams));
+  });
+}
+
+/** A client's answer to a server's request, posted on its own. */
+export function deliverAnswer(session: Session, response: RpcResponse): void {
+  const waiting = response.rawId === null ? undefined : session.asked.get(response.rawId);
+  if (response.rawResult !== undefined) waiting?.({ rawResult: response.rawResult });
+  else waiting?.({ rawError: response.rawError ?? '{"code":-32603,"message":"Internal error"}' });
+}
+
+/** Notifications that mean something to the gate; the others are taken and need nothing done. */
+export function takeNotification(session: Session, message: RpcNotification): void {
+  if (message.method !== 'notifications/cancelled' || message.rawParams === undefined) return;
+  const id = findMember(membersOf(message.rawParams), 'requestId');
+  const rawId = id && message.rawParams.slice(id.start, id.end);
+  if (rawId !== undefined) session.calls.get(rawId)?.abort(new Error('the client cancelled the request'));
+}
+
+/** After a subscription went through, its news belong to this session. */
+export function rememberSubscription(session: Session, call: Call): void {
+  const message = call.message;
+  if (message?.kind !== 'request' || call.response === undefined || ('error' in call.response && call.response.error)) return;
+  const uri = message.params?.['uri'];
+  if (typeof uri !== 'string') return;
+  if (message.method === 'resources/subscribe') session.uris.add(uri);
+  if (message.method === 'resources/unsubscribe') session.uris.delete(uri);
+}
+
+/** The session that a request names, or a sentence that tells the client to begin again. */
+export function sessionOf(sessions: Sessions, id: string | undefined, principal: string): Session | null | 'gone' {
+  if (id === undefined) return null;
+  return sessions.find(id, principal) ?? 'gone';
+}

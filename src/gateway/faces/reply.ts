@@ -1,0 +1,84 @@
+import type { ServerResponse } from 'node:http';
+
+const jsonType = 'application/json';
+
+/** What a client that reads too slowly may leave unread before it is let go, in bytes. */
+const mostUnread = 8 * 1024 * 1024;
+
+/** One HTTP answer: a JSON body or an event stream, decided when the first thing has to be said. */
+export class Reply {
+  readonly #res: ServerResponse;
+  #streaming = false;
+  bytes = 0;
+
+  constructor(res: ServerResponse) {
+    this.#res = res;
+  }
+
+  get isStreaming(): boolean {
+    return this.#streaming;
+  }
+
+  get isOver(): boolean {
+    return this.#res.writableEnded || this.#res.destroyed;
+  }
+
+  /** Calls back once when the client is gone before the answer was complete. */
+  onGone(callback: () => void): void {
+    this.#res.once('close', () => {
+      if (!this.#res.writableFinished) callback();
+    });
+  }
+
+  /** Calls back once when nothing more can be said, whoever ended it. */
+  onOver(callback: () => void): void {
+    if (this.#res.closed) callback();
+    else this.#res.once('close', callback);
+  }
+
+  json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.isOver) return;
+    const length = Buffer.byteLength(text);
+    this.bytes += length;
+    this.#res.writeHead(status, { 'content-type': jsonType, 'content-length': length, ...headers });
+    this.#res.end(text);
+  }
+
+  empty(status: number, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.isOver) return;
+    this.#res.writeHead(status, headers);
+    this.#res.end();
+  }
+
+  /** Begins the event stream. */
+  stream(headers: Readonly<Record<string, string>> = {}): void {
+    if (this.isOver || this.#streaming) return;
+    this.#streaming = true;
+    this.#res.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      // Proxies in front would hold events back (basic/transports/streamable-http.mdx).
+      'x-accel-buffering': 'no',
+      ...headers,
+    });
+    this.#res.flushHeaders();
+  }
+
+  /** Writes to the stream. `text` is whole lines of the event-stream format. */
+  write(text: string): void {
+    if (this.isOver) return;
+    this.bytes += Buffer.byteLength(text);
+    this.#res.write(text);
+    if (this.#res.writableLength > mostUnread) this.#res.destroy();
+  }
+
+  end(): void {
+    if (!this.isOver) this.#res.end();
+  }
+}
+
+/** One event; JSON-RPC messages hold no raw line breaks once they are on one line. */
+export function eventText(data: string, id?: string): string {
+  const oneLine = data.includes('\n') || data.includes('\r') ? data.replaceAll(/[\r\n]+/g, ' ') : data;
+  return `${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${oneLine}\n\n`;
+}

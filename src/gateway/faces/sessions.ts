@@ -1,0 +1,134 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes, randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../platform/clock.ts';
+import type { RawId } from '../rpc/message.ts';
+import type { ClientAnswer } from '../upstreams/upstream.ts';
+import type { CallStream } from './call-stream.ts';
+
+/** What a session id says; sealed, so that any process with the key can read it and nobody can make one. */
+interface Sealed {
+  /** Makes the id unique. */
+  readonly n: string;
+  /** Principal. */
+  readonly p: string;
+  /** Negotiated protocol version. */
+  readonly v: string;
+  /** Client capabilities, JSON text. */
+  readonly c: string;
+  /** Created at, milliseconds since the epoch. */
+  readonly t: number;
+}
+
+/** A session of the legacy era (2025-11-25 basic/transports.mdx#session-management). */
+export interface Session {
+  readonly id: string;
+  /** Short name of it for records, isolation and logs. */
+  readonly name: string;
+  readonly principal: string;
+  readonly protocolVersion: string;
+  readonly capabilities: string;
+  /** Calls under way, by the client's request id, for `notifications/cancelled`. */
+  readonly calls: Map<RawId, AbortController>;
+  /** Requests of servers that the client has not answered yet. */
+  readonly asked: Map<RawId, (answer: ClientAnswer) => void>;
+  /** Streams that the client may come back to. */
+  readonly streams: Map<string, CallStream>;
+  /** Resources that it subscribed to. */
+  readonly uris: Set<string>;
+  /** Ends the standalone stream. */
+  endStream: (() => void) | undefined;
+}
+
+/** A session that nobody used for so long is over, in milliseconds. */
+const longestLife = 7 * 24 * 3_600_000;
+const mostLive = 50_000;
+const mostEnded = 200_000;
+const longestId = 4_000;
+
+/** Sessions need no table: what must be remembered is in the id; what is open at the moment is here. */
+export class Sessions {
+  readonly #key: Buffer;
+  readonly #clock: Clock;
+  readonly #live = new LRUCache<string, Session>({ max: mostLive });
+  readonly #ended = new LRUCache<string, true>({ max: mostEnded, ttl: longestLife });
+
+  /** `key`: 32 bytes, derived from the master key for this purpose alone. */
+  constructor(key: Buffer, clock: Clock) {
+    this.#key = key;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  create(o: { principal: string; protocolVersion: string; capabilities: string }): Session {
+    const sealed: Sealed = { n: randomUUID(), p: o.principal, v: o.protocolVersion, c: o.capabilities, t: this.#clock() };
+    const session = sessionFrom(this.#seal(sealed), sealed);
+    this.#live.set(session.id, session);
+    return session;
+  }
+
+  /** The session of this caller under this id; undefined when it is over, is somebody else's or was never one. */
+  find(id: string, principal: string): Session | undefined {
+    const session = this.#live.get(id) ?? this.#restore(id);
+    return session?.principal === principal ? session : undefined;
+  }
+
+  end(session: Session): void {
+    this.#live.delete(session.id);
+    this.#ended.set(digest(session.id), true);
+    session.endStream?.();
+    for (const call of session.calls.values()) call.abort(new Error('the client ended the session'));
+  }
+
+  #restore(id: string): Session | undefined {
+    if (id.length > longestId || this.#ended.has(digest(id))) return undefined;
+    const sealed = this.#open(id);
+    if (!sealed || this.#clock() - sealed.t > longestLife) return undefined;
+    const session = sessionFrom(id, sealed);
+    this.#live.set(id, session);
+    return session;
+  }
+
+  #seal(value: Sealed): string {
+    const iv = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
+    const body = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()]);
+    return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64url');
+  }
+
+  #open(id: string): Sealed | undefined {
+    const bytes = Buffer.from(id, 'base64url');
+    if (bytes.length < 29) return undefined;
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, 12));
+    decipher.setAuthTag(bytes.subarray(12, 28));
+    try {
+      const text = Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+      const value: unknown = JSON.parse(text);
+      return value as Sealed; // authenticated: nobody but create() wrote it
+    } catch {
+      // Not sealed by this key: the client begins again, as with any session that is over.
+      return undefined;
+    }
+  }
+}
+
+function sessionFrom(id: string, { n, p, v, c }: Sealed): Session {
+  return {
+    id,
+    name: n,
+    principal: p,
+    protocolVersion: v,
+    capabilities: c,
+    calls: new Map(),
+    asked: new Map(),
+    streams: new Map(),
+    uris: new Set(),
+    endStream: undefined,
+  };
+}
+
+function digest(id: string): string {
+  return createHash('sha256').update(id).digest('base64url');
+}

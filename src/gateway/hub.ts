@@ -1,0 +1,116 @@
+import type { Principal } from '../access/contract.ts';
+import { rightsOf, type Snapshot } from '../access/index.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { CallPath } from './call.ts';
+import { type ListKind, listKinds, lists } from './lists/kinds.ts';
+import type { Target } from './upstreams/target.ts';
+
+/** A client that keeps a stream open to hear of changes. */
+export interface Subscriber {
+  readonly principal: Principal;
+  readonly tenant: string | null;
+  /** Session of the legacy era. */
+  readonly session: string | null;
+  readonly path: CallPath;
+  /** Which lists it wants to hear about. */
+  readonly kinds: ReadonlySet<ListKind>;
+  /** Resources it subscribed to, by URI. */
+  readonly uris: ReadonlySet<string>;
+  notify(method: string, rawParams: string | undefined): void;
+  /** Throws or rejects when the caller's credential no longer counts. */
+  check(): Promise<void>;
+  end(): void;
+}
+
+/** Everyone who listens. Changes reach those who may see them; those who lost their rights are sent away. */
+export class Hub {
+  readonly #subscribers = new Map<Subscriber, string>();
+  readonly #snapshot: () => Snapshot;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(snapshot: () => Snapshot, clock: Clock, log: Log) {
+    this.#snapshot = snapshot;
+    this.#clock = clock;
+    this.#log = log;
+    // Revocation must reach open streams within 5 s (design 3, Identity).
+    this.#timer = setInterval(() => this.recheck(), 2_000);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  add(subscriber: Subscriber): () => void {
+    this.#subscribers.set(subscriber, this.#signature(subscriber));
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  listsChanged(target: Target, kinds: readonly ListKind[]): void {
+    for (const subscriber of this.#subscribers.keys()) {
+      if (!this.#sees(subscriber, target)) continue;
+      this.#tell(subscriber, kinds);
+    }
+  }
+
+  resourceUpdated(target: Target, uri: string, rawParams: string | undefined): void {
+    for (const subscriber of this.#subscribers.keys()) {
+      if (subscriber.uris.has(uri) && this.#sees(subscriber, target)) subscriber.notify('notifications/resources/updated', rawParams);
+    }
+  }
+
+  /** Does anyone but this session wait for news of the resource? */
+  isWanted(uri: string, besides: string | null): boolean {
+    return [...this.#subscribers.keys()].some((subscriber) => subscriber.uris.has(uri) && subscriber.session !== besides);
+  }
+
+  /** Does anyone wait for news of this server's resources? Then its connection must not be put to rest. */
+  holds(target: Target): boolean {
+    return [...this.#subscribers.keys()].some((subscriber) => subscriber.uris.size > 0 && this.#sees(subscriber, target));
+  }
+
+  /** After a change of rights: whoever sees other things than before is told, whoever is out is out. */
+  recheck(): void {
+    for (const [subscriber, before] of [...this.#subscribers]) {
+      const now = this.#signature(subscriber);
+      if (now !== before) {
+        this.#subscribers.set(subscriber, now);
+        this.#tell(subscriber, listKinds);
+      }
+      subscriber.check().catch((error: unknown) => {
+        this.#log.info({ principal: subscriber.principal.id, err: error }, 'stream ended: its credential no longer counts');
+        this.#subscribers.delete(subscriber);
+        subscriber.end();
+      });
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const subscriber of this.#subscribers.keys()) subscriber.end();
+    this.#subscribers.clear();
+  }
+
+  #tell(subscriber: Subscriber, kinds: readonly ListKind[]): void {
+    const methods = new Set(kinds.filter((kind) => subscriber.kinds.has(kind)).map((kind) => lists[kind].changed));
+    for (const method of methods) subscriber.notify(method, undefined);
+  }
+
+  /** The same server through another tenant's credentials is another server. */
+  #sees(subscriber: Subscriber, target: Target): boolean {
+    const { server } = subscriber.path;
+    if (server !== null && server !== target.server.id) return false;
+    if (target.scope.startsWith('tenant:') && target.tenant !== subscriber.tenant) return false;
+    if (target.scope.startsWith('user:') && target.scope !== `user:${subscriber.principal.id}`) return false;
+    return rightsOf(this.#snapshot(), subscriber.principal, this.#clock()).servers.includes(target.server.id);
+  }
+
+  #signature(subscriber: Subscriber): string {
+    const snapshot = this.#snapshot();
+    const rights = rightsOf(snapshot, subscriber.principal, this.#clock());
+    return `${rights.signature} ${rights.servers.join(' ')}`;
+  }
+}

@@ -1,0 +1,111 @@
+// The data plane: MCP requests come in on the faces, pass the pipeline, and go out through the connectors.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Access } from '../access/index.ts';
+import type { Recorder } from '../audit/index.ts';
+import type { Identity } from '../identity/index.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { NetGuard } from '../platform/net-guard.ts';
+import type { Arrival, Mount } from '../platform/http/server.ts';
+import type { Vault } from '../secrets/index.ts';
+import type { Gate, GateSettings } from './call.ts';
+import { OpenStreams } from './faces/open-streams.ts';
+import { parsePath } from './faces/paths.ts';
+import { Sessions } from './faces/sessions.ts';
+import { serveServers } from './faces/servers.ts';
+import { serveStreamableHttp } from './faces/streamable-http.ts';
+import { Hub } from './hub.ts';
+import { createLimiter } from './limiter.ts';
+import { ListStore } from './lists/list-store.ts';
+import { kindsChangedBy } from './lists/kinds.ts';
+import { ListViews } from './lists/view.ts';
+import { UpstreamPool } from './upstreams/pool.ts';
+import { warmUp } from './upstreams/warm-up.ts';
+
+export { gatewayRoutes } from './routes.ts';
+export { createLimiter, type RateLimiter } from './limiter.ts';
+export type { Gate } from './call.ts';
+
+export interface GatewayOptions {
+  readonly access: Access;
+  readonly identity: Identity;
+  readonly vault: Vault;
+  readonly recorder: Recorder;
+  readonly netGuard: NetGuard;
+  readonly settings: GateSettings;
+  /** 32 bytes, derived from the master key: seals session ids. */
+  readonly sessionKey: Buffer;
+  readonly projectDir: string;
+  /** Where `${env:NAME}` in definitions of the config file is looked up, at the moment of connecting. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface Gateway extends Mount {
+  readonly gate: Gate;
+  /** Servers that cannot be reached at the moment, for /gateway/ready. */
+  unreachable(): readonly { server: string; since: Date; message: string }[];
+  /** Numbers for operators. */
+  counts(): { connections: number; sessions: number; subscribers: number };
+  close(): Promise<void>;
+}
+
+const maxConnections = 1_000;
+const maxPerServer = 100;
+const idleMs = 300_000;
+
+export function createGateway(o: GatewayOptions): Gateway {
+  const snapshot = () => o.access.snapshot();
+  const hub = new Hub(snapshot, o.clock, o.log);
+  const pool: UpstreamPool = new UpstreamPool({
+    log: o.log,
+    clock: o.clock,
+    netGuard: o.netGuard,
+    projectDir: o.projectDir,
+    env: o.env,
+    maxConnections,
+    maxPerServer,
+    idleMs,
+    isHeld: (target) => hub.holds(target),
+    onUnsolicited: (target, key, message) => {
+      const kinds = kindsChangedBy(message);
+      if (kinds.length > 0) lists.changed(key, kinds);
+      else if (message.method === 'notifications/resources/updated') hub.resourceUpdated(target, String(message.params?.['uri']), message.rawParams);
+    },
+  });
+  const lists = new ListStore(pool, o.log, o.clock);
+  const sessions = new Sessions(o.sessionKey, o.clock);
+  const streams = new OpenStreams(o.clock);
+  const gate: Gate = { ...o, snapshot, pool, lists, hub, views: new ListViews(), limiter: createLimiter(o.clock) };
+  const stopFollowing = o.access.live.onChange((changed) => {
+    pool.apply(changed);
+    warmUp(gate);
+    hub.recheck();
+  });
+  const stopTelling = lists.onChange((target, kinds) => hub.listsChanged(target, kinds));
+  warmUp(gate);
+
+  return {
+    gate,
+    takes: (path) => parsePath(path) !== undefined || path === '/servers',
+    serve: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => {
+      const path = parsePath(arrival.path);
+      if (path === undefined) return serveServers(gate, req, res, arrival);
+      return serveStreamableHttp({ gate, sessions, streams }, req, res, { ...arrival, path });
+    },
+    unreachable: () =>
+      lists.all().flatMap(({ failure, failedSince, target }) => {
+        const current = snapshot().servers.get(target.server.id) === target.server;
+        return failure && failedSince !== undefined && current ? [{ server: target.server.id, since: new Date(failedSince), message: failure.message }] : [];
+      }),
+    counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
+    async close() {
+      stopFollowing();
+      stopTelling();
+      streams.close();
+      hub.close();
+      await pool.close();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { UpstreamError } from '../connectors/contract.ts';
+import type { RpcResponse } from '../rpc/message.ts';
+import { elementsOf, findMember, membersOf } from '../rpc/raw.ts';
+import { ownParams } from '../upstreams/upstream.ts';
+import type { Connection } from '../upstreams/pool.ts';
+import { type ListKind, lists } from './kinds.ts';
+
+/** One tool, prompt, resource or template, byte for byte as its server wrote it. */
+export interface ListItem {
+  /** Name, URI or URI template. */
+  readonly key: string;
+  readonly raw: string;
+}
+
+export interface FetchedList {
+  readonly items: readonly ListItem[];
+  /** How long the server says it stays true, in milliseconds; undefined when it does not say. */
+  readonly ttlMs: number | undefined;
+}
+
+// A server that never stops naming a next page must not hold the gate for ever.
+const mostPages = 200;
+const mostItems = 20_000;
+
+/** The whole list, page after page. A capability that the server does not have is an empty list. */
+export async function fetchList(connection: Connection, kind: ListKind, controller: AbortController, timeoutMs: number): Promise<FetchedList> {
+  const spec = lists[kind];
+  const { upstream, hello } = connection;
+  if (!(spec.capability in hello.capabilities)) return { items: [], ttlMs: undefined };
+  const found = new Map<string, ListItem>();
+  let cursor: string | undefined;
+  let ttlMs: number | undefined;
+  for (let page = 0; page < mostPages && found.size < mostItems; page++) {
+    const members = cursor === undefined ? {} : { cursor: JSON.stringify(cursor) };
+    const rawParams = ownParams(upstream.options.era, '{}', members);
+    const response = await upstream.request({ method: spec.method, rawParams, controller, timeoutMs });
+    for (const item of itemsOf(response, kind, upstream.options.name)) if (!found.has(item.key)) found.set(item.key, item);
+    ttlMs = numberOf(response.result?.['ttlMs']);
+    const next = response.result?.['nextCursor'];
+    if (typeof next !== 'string' || next === cursor) break;
+    cursor = next;
+  }
+  return { items: [...found.values()], ttlMs };
+}
+
+function itemsOf(response: RpcResponse, kind: ListKind, name: string): ListItem[] {
+  const { member, key, method } = lists[kind];
+  const { result, rawResult } = response;
+  // Some servers announce a capability and then lack half of its methods (templates, mostly).
+  if (response.error?.code === -32601) return [];
+  const parsed = result?.[member];
+  const span = rawResult === undefined ? undefined : findMember(membersOf(rawResult), member);
+  if (rawResult === undefined || !Array.isArray(parsed) || !span) {
+    throw new UpstreamError('protocol', `The server "${name}" answered ${method} without a list.`);
+  }
+  return elementsOf(rawResult, span.start).flatMap(({ start, end }, index) => {
+    const item: unknown = parsed[index];
+    const id = typeof item === 'object' && item !== null ? (item as Record<string, unknown>)[key] : undefined;
+    return typeof id === 'string' ? [{ key: id, raw: rawResult.slice(start, end) }] : [];
+  });
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}

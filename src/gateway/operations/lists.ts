@@ -1,0 +1,30 @@
+import { type Call, type Gate, requestOf } from '../call.ts';
+import type { Known } from '../lists/list-store.ts';
+import { kindOfMethod } from '../lists/kinds.ts';
+import type { ListViews } from '../lists/view.ts';
+import { meta } from '../rpc/protocol.ts';
+import { gateInfo } from '../upstreams/handshake.ts';
+
+/** How long a modern client may keep a list before asking again, in milliseconds; a change is announced anyway. */
+const listTtl = 5_000;
+
+const modernTail = `,"resultType":"complete","ttlMs":${listTtl},"cacheScope":"private","_meta":{"${meta.serverInfo}":${JSON.stringify(gateInfo)}}`;
+
+/** What is known of each of the call's servers; waits for those that were never asked, within the deadline. */
+export async function knownServers(call: Call, gate: Gate): Promise<readonly Known[]> {
+  const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
+  if (known.some((one) => one.hello === undefined && one.failure === undefined)) {
+    await gate.lists.settle(known, gate.settings.listDeadlineMs);
+  }
+  return known;
+}
+
+/** One page of tools, prompts, resources or templates, as this caller may see them. */
+export async function serveList(call: Call, gate: Gate, views: ListViews): Promise<void> {
+  const request = requestOf(call);
+  const kind = kindOfMethod(request.method);
+  if (kind === undefined) throw new Error(`${request.method} is no list`);
+  const known = await knownServers(call, gate);
+  const body = views.page(call, gate, kind, known, request.params?.['cursor']);
+  call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
+}

@@ -1,0 +1,48 @@
+import type { Call, Face, Gate } from './call.ts';
+import { attachCredentials } from './steps/attach-credentials.ts';
+import { authenticate } from './steps/authenticate.ts';
+import { authorize } from './steps/authorize.ts';
+import { forward } from './steps/forward.ts';
+import { limitRate } from './steps/limit-rate.ts';
+import { readMessage } from './steps/read-message.ts';
+import { recordCall } from './steps/record-call.ts';
+import { resolveServer } from './steps/resolve-server.ts';
+import { resolveTenant } from './steps/resolve-tenant.ts';
+
+/** Does one thing to a call, or throws a Refusal. Steps that need not wait return nothing. */
+export type Step = (call: Call, gate: Gate) => Promise<void> | void;
+
+/**
+ * The order of things: steps down, faces across. Nothing reaches a server on any face without passing every
+ * row above `forward`; `recordCall` runs for every call, refused or not.
+ */
+export const pipeline = [
+  [authenticate, ['stream', 'servers']],
+  [readMessage, ['stream']],
+  [resolveTenant, ['stream', 'servers']],
+  [limitRate, ['stream', 'servers']],
+  [resolveServer, ['stream', 'servers']],
+  [authorize, ['stream']],
+  [attachCredentials, ['stream']],
+  [forward, ['stream']],
+] as const satisfies readonly (readonly [Step, readonly Face[]])[];
+
+const stepsOf: Readonly<Record<Face, readonly Step[]>> = { stream: stepsFor('stream'), servers: stepsFor('servers') };
+
+function stepsFor(face: Face): Step[] {
+  return pipeline.filter(([, faces]: readonly [Step, readonly Face[]]) => faces.includes(face)).map(([step]) => step);
+}
+
+/** Runs the steps of the call's face, and records the call however it ended. Throws what a step threw. */
+export async function runPipeline(call: Call, gate: Gate): Promise<void> {
+  try {
+    for (const step of stepsOf[call.face]) {
+      const pending = step(call, gate);
+      if (pending) await pending;
+    }
+  } catch (error) {
+    recordCall(call, gate, error);
+    throw error;
+  }
+  recordCall(call, gate, undefined);
+}

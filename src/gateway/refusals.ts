@@ -1,0 +1,103 @@
+import type { Outcome } from '../audit/contract.ts';
+import { messageOf } from '../platform/errors.ts';
+import { UpstreamError, type UpstreamFailure } from './connectors/contract.ts';
+import { Refusal } from './refusal.ts';
+import { gateCode, rpcCode } from './rpc/protocol.ts';
+
+/** Everything the data plane refuses with: one function each, so that wording and codes stand in one place. */
+
+const denied = { outcome: 'denied', status: 404, rpcCode: gateCode.notFound } as const satisfies Partial<Refusal>;
+
+/** "Not yours" and "not there" look the same. */
+export function noSuchServer(server: string): Refusal {
+  return new Refusal('server_not_found', `There is no server "${shown(server)}" that you may use.`, denied);
+}
+
+export function noSuchTool(tool: string): Refusal {
+  return new Refusal('tool_not_found', `There is no tool "${shown(tool)}" that you may use.`, { ...denied, status: 200, rpcCode: rpcCode.invalidParams });
+}
+
+export function noSuchPrompt(prompt: string): Refusal {
+  return new Refusal('prompt_not_found', `There is no prompt "${shown(prompt)}" that you may use.`, { ...denied, status: 200, rpcCode: rpcCode.invalidParams });
+}
+
+export function noSuchResource(uri: string): Refusal {
+  return new Refusal('resource_not_found', `There is no resource "${shown(uri)}" that you may use.`, {
+    ...denied, status: 200, rpcCode: rpcCode.invalidParams, data: { uri },
+  });
+}
+
+export function userDisabled(): Refusal {
+  return new Refusal('user_disabled', 'Your account is disabled here; ask an administrator.', { outcome: 'denied', status: 403, rpcCode: gateCode.refused });
+}
+
+export function tenantUnknown(tenant: string | null): Refusal {
+  const which = tenant === null ? 'the tenant of your token' : `a tenant "${shown(tenant)}"`;
+  return new Refusal('tenant_unknown', `You are not in ${which}.`, denied);
+}
+
+export function tenantAmbiguous(choices: readonly string[]): Refusal {
+  const list = choices.join(', ');
+  return new Refusal(
+    'tenant_ambiguous',
+    `You are in several tenants (${list}): use the URL /t/{tenant}/mcp of the one you mean, or ask an administrator to set your default.`,
+    { outcome: 'denied', status: 409, rpcCode: gateCode.refused, data: { choices } },
+  );
+}
+
+export function rateLimited(seconds: number): Refusal {
+  return new Refusal('rate_limited', `Too many requests: try again in ${seconds} s.`, {
+    outcome: 'rate_limited', status: 429, rpcCode: gateCode.limited, data: { retryAfter: seconds },
+  });
+}
+
+export function recordsFull(): Refusal {
+  return new Refusal('records_full', 'The gate cannot keep its records at the moment and takes no calls until it can; try again soon.', {
+    outcome: 'error', status: 503, rpcCode: gateCode.unavailable,
+  });
+}
+
+export function noCredential(server: string): Refusal {
+  return new Refusal(
+    'no_credential',
+    `The server "${server}" needs a key that has not been set for you or your tenant; ask an administrator to add it.`,
+    { outcome: 'no_credential', status: 200, rpcCode: gateCode.refused },
+  );
+}
+
+export function unknownMethod(): Refusal {
+  return new Refusal('method_not_found', 'Method not found', { outcome: 'bad_request', status: 404, rpcCode: rpcCode.methodNotFound });
+}
+
+export function invalidParams(message: string, data?: unknown): Refusal {
+  return new Refusal('invalid_params', message, { outcome: 'bad_request', status: 400, rpcCode: rpcCode.invalidParams, data });
+}
+
+const outcomeOf: Readonly<Record<UpstreamFailure, Outcome>> = {
+  unreachable: 'upstream_error',
+  timeout: 'timeout',
+  cancelled: 'cancelled',
+  closed: 'upstream_error',
+  protocol: 'upstream_error',
+  too_large: 'upstream_error',
+  unauthorized: 'upstream_error',
+  session_expired: 'upstream_error',
+  busy: 'upstream_error',
+  http_status: 'upstream_error',
+};
+
+/** What a failing server looks like to the caller: the sentence of an UpstreamError is safe, any other is not. */
+export function upstreamFailed(server: string, error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const known = error instanceof UpstreamError;
+  const message = known ? error.message : `The server "${server}" could not be used.`;
+  const outcome = known ? outcomeOf[error.kind] : 'error';
+  return new Refusal(known ? `upstream_${error.kind}` : 'upstream_failed', message, {
+    outcome, status: 200, rpcCode: gateCode.unavailable, cause: known ? error : new Error(messageOf(error), { cause: error }),
+  });
+}
+
+/** A caller's own word, shortened before it is repeated. */
+function shown(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

@@ -1,0 +1,41 @@
+import type { SnapshotServer } from '../../access/index.ts';
+import type { FoundCredential } from '../../secrets/index.ts';
+import { type Call, type Gate, principalOf } from '../call.ts';
+import { noCredential } from '../refusals.ts';
+import { makeTarget, neededCredentials, type Target } from '../upstreams/target.ts';
+
+/** Methods that are about one server: without its credential they have nowhere to go. */
+const single = new Set(['tools/call', 'prompts/get']);
+
+/**
+ * Turns servers into targets: this tenant's address and the most specific credential for each. A server whose
+ * credential is missing is left out of lists; a call to it is refused, and nothing is sent to it.
+ */
+export function attachCredentials(call: Call, gate: Gate): void {
+  const targets: Target[] = [];
+  const without: string[] = [];
+  for (const server of call.servers) {
+    const target = targetOf(call, gate, server);
+    if (target) targets.push(target);
+    else without.push(server.id);
+  }
+  call.targets = targets;
+  call.withoutCredential = without;
+  const [missing] = without;
+  const method = call.message?.kind === 'request' ? call.message.method : '';
+  if (missing !== undefined && targets.length === 0 && single.has(method)) throw noCredential(missing);
+}
+
+/** The server as this caller reaches it; undefined when a credential that it needs is not there. */
+export function targetOf(call: Call, gate: Gate, server: SnapshotServer): Target | undefined {
+  const tenant = call.tenant?.id ?? null;
+  const override = tenant === null ? undefined : call.snapshot.endpointOf(tenant, server.id);
+  const credentials = new Map<string, FoundCredential>();
+  for (const name of neededCredentials(server, override)) {
+    const found = gate.vault.find({ tenant, server: server.id, name });
+    if (!found) return undefined;
+    credentials.set(name, found);
+  }
+  const asking = { principal: principalOf(call).id, tenant: call.tenant, session: call.session };
+  return makeTarget(server, asking, override, credentials);
+}

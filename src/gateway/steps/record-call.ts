@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { AppError, messageOf } from '../../platform/errors.ts';
+import type { Call, Gate } from '../call.ts';
+import { Refusal } from '../refusal.ts';
+import { findMember, membersOf } from '../rpc/raw.ts';
+
+/** One record for each call, whatever became of it. Runs last, cannot fail, waits for nothing. */
+export function recordCall(call: Call, gate: Gate, error: unknown): void {
+  if (error !== undefined) explain(call, gate, error);
+  if (!gate.settings.recordCalls) return;
+  const request = call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
+  const only = call.servers.length === 1 ? call.servers[0] : undefined;
+  const [credential] = call.targets.length === 1 ? (call.targets[0]?.credentials.values() ?? []) : [];
+  gate.recorder.record({
+    id: randomUUID(),
+    at: call.startedAt,
+    requestId: call.requestId,
+    principal: call.principal?.id ?? null,
+    authSource: call.principal?.authSource ?? null,
+    tenant: call.tenant?.id ?? null,
+    face: call.face,
+    httpMethod: call.httpMethod,
+    endpoint: call.path.template,
+    rpcMethod: request?.method ?? null,
+    server: only?.id ?? call.path.server,
+    tool: call.tool,
+    outcome: call.outcome,
+    reason: call.reason,
+    status: call.status,
+    milliseconds: Math.max(0, gate.clock() - call.startedAt),
+    bytesIn: call.bytesIn,
+    bytesOut: call.bytesOut,
+    userAgent: call.header('user-agent') ?? null,
+    clientIp: call.clientIp,
+    credentialId: credential?.id ?? null,
+    arguments: only?.definition.recordArguments ? argumentsOf(call) : null,
+  });
+}
+
+function explain(call: Call, gate: Gate, error: unknown): void {
+  if (error instanceof Refusal) {
+    call.outcome = error.outcome;
+    call.reason = error.code;
+    call.status = error.status;
+    if (error.outcome !== 'denied' && error.outcome !== 'rate_limited') gate.log.debug({ requestId: call.requestId, err: error }, 'call refused');
+    return;
+  }
+  if (error instanceof AppError) {
+    call.outcome = error.status === 401 ? 'unauthenticated' : error.status < 500 ? 'bad_request' : 'error';
+    call.reason = error.code;
+    call.status = error.status;
+    return;
+  }
+  call.outcome = call.controller.signal.aborted ? 'cancelled' : 'error';
+  call.reason = call.outcome === 'cancelled' ? 'client_gone' : 'internal_error';
+  call.status = call.outcome === 'cancelled' ? 499 : 500;
+  if (call.outcome === 'error') gate.log.error({ requestId: call.requestId, err: error, message: messageOf(error) }, 'call failed');
+}
+
+function argumentsOf(call: Call): string | null {
+  const raw = call.message?.kind === 'request' ? call.message.rawParams : undefined;
+  const span = raw === undefined ? undefined : findMember(membersOf(raw), 'arguments');
+  return raw !== undefined && span ? raw.slice(span.start, span.end) : null;
+}
