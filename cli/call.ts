@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { errorBody } from '../src/admin/contract.ts';
+import type { Endpoint } from '../src/platform/contract.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What went wrong, as one sentence for the person at the terminal. */
+export class CallError extends Error {}
+
+export interface CallInput<E extends Endpoint> {
+  readonly params?: z.input<E['params']>;
+  readonly query?: z.input<E['query']>;
+  readonly body?: z.input<E['body']>;
+}
+
+/** Calls an endpoint of the admin API; the answer is what its contract promises. Throws CallError. */
+export type Call = <E extends Endpoint>(endpoint: E, input?: CallInput<E>) => Promise<z.output<E['output']>>;
+
+export interface Connection {
+  readonly url: string;
+  readonly json: boolean;
+  readonly call: Call;
+}
+
+/** Where the command's options and the environment say that Toolgate is. */
+export function connect(command: Command, terminal: Terminal): Connection {
+  const { env } = terminal;
+  const options = command.optsWithGlobals<{ url?: string; token?: string; json?: boolean }>();
+  const url = (options.url ?? (env['PUBLIC_URL'] || `http://localhost:${env['PORT'] || '8085'}`)).replace(
+    /\/+$/,
+    '',
+  );
+  const call: Call = async (endpoint, input = {}) => {
+    const token = options.token ?? (env['TOOLGATE_ADMIN_TOKEN'] || storedToken(env));
+    const response = await request(`${url}/mcp-admin/api${target(endpoint, input)}`, {
+      method: endpoint.method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(input.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+    });
+    if (!response.ok) throw new CallError(await refusal(response));
+    const answer = endpoint.output.safeParse(
+      response.status === 204 ? undefined : await response.json().catch(() => null),
+    );
+    // The schema that parsed it is the very one that the return type is inferred from.
+    if (answer.success || endpoint.status === 204)
+      return answer.data as z.output<(typeof endpoint)['output']>;
+    throw new CallError(`What answered at ${url} is not this version of Toolgate.`);
+  };
+  return { url, json: options.json ?? false, call };
+}
+
+/** `fetch` with a deadline, and with failures put in words. Throws CallError. */
+export async function request(url: string, init: RequestInit = {}): Promise<Response> {
+  const timeoutMs = 30_000;
+  try {
+    // A redirect would carry the admin token to an address that nobody typed.
+    return await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
+  } catch (cause) {
+    const origin = URL.canParse(url) ? new URL(url).origin : url;
+    throw new CallError(
+      `Toolgate does not answer at ${origin}; start it with "npm start", or say where it is with --url.`,
+      { cause },
+    );
+  }
+}
+
+function target(endpoint: Endpoint, input: CallInput<Endpoint>): string {
+  const params: Record<string, unknown> = input.params ?? {};
+  const pathname = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(params[name])),
+  );
+  const given = Object.entries(input.query ?? {}).filter(
+    ([, value]) => value !== undefined && value !== null,
+  );
+  const query = new URLSearchParams(Object.fromEntries(given.map(([name, value]) => [name, String(value)])));
+  return query.size === 0 ? pathname : `${pathname}?${query}`;
+}
+
+async function refusal(response: Response): Promise<string> {
+  const parsed = errorBody.safeParse(await response.json().catch(() => null));
+  if (!parsed.success) return `The answer was HTTP ${response.status}, and not from Toolgate; check --url.`;
+  const { message, requestId } = parsed.data.error;
+  return response.status >= 500 ? `${message} (request ${requestId})` : message;
+}
+
+function storedToken(env: Terminal['env']): string {
+  const file = path.join(env['TOOLGATE_DATA_DIR'] || '.toolgate', 'admin-token');
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new CallError(
+      `There is no admin token: give --token or TOOLGATE_ADMIN_TOKEN, or run this where ${file} is.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,45 @@
+/** What a command reads from and writes to; tests give their own. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly write: (text: string) => void;
+  readonly writeError: (text: string) => void;
+  /** One sentence about what went wrong. */
+  readonly complain: (message: string) => void;
+}
+
+/** Where a command that ends without an exception, but not well, leaves its exit code. */
+export interface Outcome {
+  code: number;
+}
+
+export function processTerminal(): Terminal {
+  const writeError = (text: string): void => void process.stderr.write(text);
+  return {
+    env: process.env,
+    write: (text) => void process.stdout.write(text),
+    writeError,
+    complain: (message) => writeError(`toolgate: ${message}\n`),
+  };
+}
+
+/** Columns as wide as their widest cell. Without rows it prints `nothing`. */
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  nothing: string,
+): string {
+  if (rows.length === 0) return `${nothing}\n`;
+  const lines = [heads, ...rows.map((row) => row.map(plain))];
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const write = (line: readonly string[]) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return `${lines.map(write).join('\n')}\n`;
+}
+
+/** Text from elsewhere, made harmless: escape sequences could rewrite what the terminal shows. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, ' ');
+}

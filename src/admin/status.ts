@@ -1,0 +1,38 @@
+import type { Mount } from '../platform/http/server.ts';
+import { sendJson } from '../platform/http/server.ts';
+
+/** A part of Toolgate that does not work as it should, and what that means for people. */
+export interface Degraded {
+  readonly part: string;
+  readonly since: Date | null;
+  /** One sentence: what still works and what does not. */
+  readonly meaning: string;
+}
+
+export interface StatusDeps {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly clock: () => number;
+  /** Parts that are degraded now; asks the database, so it may take as long as its deadline. */
+  readonly degraded: () => Promise<readonly Degraded[]>;
+  /** True once shutting down: no new work should come here. */
+  readonly leaving: () => boolean;
+}
+
+/**
+ * `GET /gateway/health`: the process answers. `GET /gateway/ready`: what is degraded, since when and what it means;
+ * 200 as long as calls are served, degraded or not, and 503 while shutting down.
+ */
+export function statusMount(deps: StatusDeps): Mount {
+  return {
+    takes: (path) => path === '/gateway/health' || path === '/gateway/ready',
+    async serve(_req, res, { path }) {
+      const uptimeSeconds = Math.round((deps.clock() - deps.startedAt) / 1000);
+      if (path === '/gateway/health')
+        return sendJson(res, 200, { status: 'healthy', version: deps.version, uptimeSeconds });
+      if (deps.leaving()) return sendJson(res, 503, { status: 'shutting_down', degraded: [] });
+      const degraded = await deps.degraded();
+      return sendJson(res, 200, { status: degraded.length === 0 ? 'ready' : 'degraded', degraded });
+    },
+  };
+}

@@ -1,0 +1,327 @@
+// Everything that can be set from outside: the environment and the config file, each one schema, every mistake at once.
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import path from 'node:path';
+import { z } from 'zod';
+import { accessFile } from './access/contract.ts';
+import { danglingReferences } from './access/index.ts';
+import { identityFile } from './identity/contract.ts';
+import { AppError, messageOf } from './platform/errors.ts';
+import { parseJsonc } from './platform/jsonc.ts';
+import type { Log } from './platform/log.ts';
+import { check, didYouMean, formatPath, type Mistake } from './platform/mistakes.ts';
+import { salvage } from './platform/salvage.ts';
+import { expandVariables } from './platform/variables.ts';
+import { type FileWatch, fingerprint, watchFile } from './platform/watch-file.ts';
+
+/** Environment variables by name. An empty one counts as absent. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const flag = z.stringbool({
+  truthy: ['true', '1', 'yes'],
+  falsy: ['false', '0', 'no'],
+  error: 'must be true, false, 1, 0, yes or no',
+});
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      message: `must be a whole number from ${min} to ${max}`,
+    })
+    .transform(Number);
+const urlOf = (schemes: RegExp, error: string) => z.url({ protocol: schemes, error });
+const webUrl = urlOf(/^https?$/, 'must be an http:// or https:// URL').transform((url) =>
+  url.replace(/\/+$/, ''),
+);
+const origins = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  )
+  .refine((list) => list.every(isOrigin), {
+    message: 'must be origins such as https://chat.acme.com, separated by commas, or *',
+  });
+const masterKey = z.string().refine((text) => /^[\w+/-]{43}=?$/.test(text.trim()), {
+  message: 'must be 32 bytes in base64; make one with: openssl rand -base64 32',
+});
+
+/** Set by the program that starts Toolgate, for itself. */
+const launchersPipe = 'TOOLGATE_PARENT_PIPE';
+
+/** Every environment variable. docs/configuration.md and .env.example are printed from it. */
+export const environmentSchema = z.object({
+  PORT: wholeNumber(0, 65535).prefault('8085').describe('Port to listen on; 0 takes any free one.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for every interface.'),
+  PUBLIC_URL: webUrl
+    .optional()
+    .describe('The address that people and clients reach Toolgate at. Default: http://localhost:PORT.'),
+  DATABASE_URL: urlOf(/^postgres(ql)?$/, 'must be a postgres:// URL')
+    .optional()
+    .describe('PostgreSQL 15 or newer. Absent: an embedded one in the data directory.'),
+  REDIS_URL: urlOf(/^rediss?$/, 'must be a redis:// or rediss:// URL')
+    .optional()
+    .describe('Redis or Valkey, for counters that replicas share. Absent: in memory.'),
+  TOOLGATE_CONFIG: z.string().default('mcp-servers.json').describe('The config file.'),
+  TOOLGATE_DATA_DIR: z
+    .string()
+    .default('.toolgate')
+    .describe('Where the embedded database and generated keys are kept.'),
+  TOOLGATE_MASTER_KEY: masterKey
+    .optional()
+    .describe(
+      'Seals stored credentials: 32 bytes in base64. Absent: made at first start and kept in the data directory.',
+    ),
+  TOOLGATE_ADMIN_TOKEN: z
+    .string()
+    .optional()
+    .describe('Bearer token for the admin API. Absent: made at first start and kept in the data directory.'),
+  OPEN_WEBUI_URL: webUrl
+    .optional()
+    .describe('Open WebUI behind this gate; whatever Toolgate does not serve goes there.'),
+  WEBUI_SECRET_KEY: z
+    .string()
+    .refine((key) => key !== 't0p-s3cr3t', {
+      message:
+        'is the value that old Open WebUI versions shipped with, so everybody knows it; choose another one there and here',
+    })
+    .optional()
+    .describe('Key that Open WebUI signs its sessions with, if Toolgate is to accept them.'),
+  FORWARD_USER_INFO_HEADER_JWT_SECRET: z
+    .string()
+    .optional()
+    .describe('Key that Open WebUI signs the user header with; the same value as there.'),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(1, 1_000_000)
+    .prefault('100')
+    .describe('Calls a minute that one user may make.'),
+  RATE_LIMIT_PER_IP: wholeNumber(1, 10_000_000)
+    .prefault('1000')
+    .describe('Requests a minute that one address may make.'),
+  RATE_LIMIT_ENABLED: flag.prefault('true').describe('Whether rate limits apply.'),
+  ENABLE_API_ANALYTICS: flag.prefault('true').describe('Whether each request is recorded in api_analytics.'),
+  META_TOOLS_MODE: flag
+    .prefault('false')
+    .describe('Show search_tools, describe_tools and call_tool instead of every tool, as ?mode=meta does.'),
+  API_GATEWAY_MODE: flag
+    .prefault('false')
+    .describe(
+      'This instance stands behind another Toolgate and believes the signed identity headers of that one.',
+    ),
+  CORS_ALLOWED_ORIGINS: origins
+    .prefault('')
+    .describe('Origins of web pages that may call Toolgate from a browser, separated by commas.'),
+  DEBUG: flag.prefault('false').describe('Log more.'),
+});
+
+const cidr = z.string().refine(isCidr, { message: 'must be an address range such as 10.1.0.0/16' });
+
+/** The whole of `mcp-servers.json`. docs/mcp-servers.schema.json is printed from it. */
+export const configFileSchema = accessFile.extend({
+  $schema: z.string().optional().describe('Where editors find the schema of this file.'),
+  identity: identityFile.prefault({}).describe('Who is believed when they say who is calling.'),
+  network: z
+    .strictObject({
+      allow: z
+        .array(cidr)
+        .default([])
+        .describe('Private address ranges that server URLs may lead to; all others are refused.'),
+    })
+    .prefault({})
+    .describe('What outgoing connections may reach.'),
+});
+export type ConfigFile = z.infer<typeof configFileSchema>;
+
+/** All settings of one process; paths are absolute. */
+export interface Config extends Omit<z.infer<typeof environmentSchema>, 'PUBLIC_URL'> {
+  readonly PUBLIC_URL: string;
+  readonly file: ConfigFile;
+  /** Names the content that `file` was read from, for `watchConfigFile`; null when there is no file. */
+  readonly fileFingerprint: string | null;
+  /** Things to tell the operator that do not keep Toolgate from starting. */
+  readonly warnings: readonly string[];
+}
+
+/** Reads everything. Throws AppError `config_invalid` whose message lists every mistake, one a line. */
+export async function loadConfig(env: Environment, cwd: string): Promise<Config> {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const settings = check(environmentSchema, given);
+  const configPath = path.resolve(cwd, given['TOOLGATE_CONFIG'] ?? 'mcp-servers.json');
+  const dataDir = path.resolve(cwd, given['TOOLGATE_DATA_DIR'] ?? '.toolgate');
+  const text = await readText(configPath, 'TOOLGATE_CONFIG' in given);
+  const parsed = parseConfigFile(text.content ?? '{}', configPath, { ...env, TOOLGATE_DATA_DIR: dataDir });
+  const mistakes = [
+    ...(settings.ok
+      ? []
+      : settings.mistakes.map(({ path: [name], message }) => `${String(name)}: ${message}`)),
+    ...text.mistakes,
+    ...parsed.mistakes,
+  ];
+  if (!settings.ok || parsed.file === null || mistakes.length > 0) throw invalid(mistakes);
+  return {
+    ...settings.value,
+    PUBLIC_URL: settings.value.PUBLIC_URL ?? `http://localhost:${settings.value.PORT}`,
+    TOOLGATE_CONFIG: configPath,
+    TOOLGATE_DATA_DIR: dataDir,
+    file: parsed.file,
+    fileFingerprint: text.content === null ? null : fingerprint(text.content),
+    warnings: [...unknownVariables(given), ...weakToken(given), ...text.warnings],
+  };
+}
+
+/** Reads the config file once more. Throws AppError `config_invalid` like `loadConfig`. */
+export async function readConfigFile(file: string, env: Environment): Promise<ConfigFile> {
+  const text = await readText(file, true);
+  const parsed = parseConfigFile(text.content ?? '{}', file, env);
+  if (text.content === null || parsed.file === null) throw invalid([...text.mistakes, ...parsed.mistakes]);
+  return parsed.file;
+}
+
+/**
+ * Calls `onChange` with each new valid content of the config file, and `onInvalid` (AppError `config_invalid`) with
+ * each wrong one, which changes nothing. `loaded` is `Config.fileFingerprint`. An `onChange` that throws is tried again.
+ */
+export function watchConfigFile(
+  file: string,
+  env: Environment,
+  options: {
+    loaded: string | null;
+    onChange: (file: ConfigFile) => Promise<void>;
+    onInvalid: (error: AppError) => void;
+    log: Log;
+    pollMs?: number;
+    settleMs?: number;
+  },
+): FileWatch {
+  const { loaded, onChange, onInvalid, ...rest } = options;
+  return watchFile(file, {
+    ...rest,
+    known: loaded,
+    onGone: (error) => onInvalid(invalid([unreadable(file, error)])),
+    onText: async (text) => {
+      const parsed = parseConfigFile(text, file, env);
+      if (parsed.file === null) return onInvalid(invalid(parsed.mistakes));
+      await onChange(parsed.file);
+    },
+  });
+}
+
+interface ParsedFile {
+  readonly file: ConfigFile | null;
+  readonly mistakes: readonly string[];
+}
+
+function parseConfigFile(text: string, file: string, env: Environment): ParsedFile {
+  const jsonc = parseJsonc(text);
+  const name = shortName(file);
+  if (jsonc.errors.length > 0) {
+    return {
+      file: null,
+      mistakes: jsonc.errors.map(({ line, column, message }) => `${name}:${line}:${column}: ${message}`),
+    };
+  }
+  // The data directory has a default, so a file may lean on it whether it was set or not.
+  const expanded = expandVariables(jsonc.value, {
+    ...env,
+    TOOLGATE_DATA_DIR: path.resolve(env['TOOLGATE_DATA_DIR'] || '.toolgate'),
+  });
+  const checked = check(configFileSchema, expanded.value);
+  const sound = checked.ok ? checked.value : salvage(configFileSchema, expanded.value, emptyEntry);
+  const found = [
+    ...expanded.mistakes,
+    ...(checked.ok ? [] : checked.mistakes),
+    ...(sound ? danglingReferences(sound) : []),
+  ];
+  if (checked.ok && found.length === 0) return { file: checked.value, mistakes: [] };
+  return { file: null, mistakes: located(found, jsonc.locate, name) };
+}
+
+/** One line for each place, in the order of the file; the first mistake of a place explains the others. */
+function located(
+  mistakes: readonly Mistake[],
+  locate: ReturnType<typeof parseJsonc>['locate'],
+  name: string,
+): string[] {
+  const byPath = new Map(mistakes.toReversed().map((mistake) => [formatPath(mistake.path), mistake]));
+  return [...byPath]
+    .map(([key, { path, message }]) => ({
+      ...locate(path),
+      text: key === '' ? message : `${key}: ${message}`,
+    }))
+    .sort((a, b) => a.line - b.line || a.column - b.column)
+    .map(({ line, column, text }) => `${name}:${line}:${column}: ${text}`);
+}
+
+/** A broken server, group, tenant or user counts as an empty one: what refers to it is not wrong. */
+function emptyEntry([section, ...rest]: readonly string[]): unknown {
+  if (rest.length !== 1) return undefined;
+  return section === 'mcpServers' ? { command: 'broken' } : {};
+}
+
+interface FileText {
+  readonly content: string | null;
+  readonly mistakes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+async function readText(file: string, required: boolean): Promise<FileText> {
+  try {
+    return { content: await readFile(file, 'utf8'), mistakes: [], warnings: [] };
+  } catch (error) {
+    if (required || codeOf(error) !== 'ENOENT')
+      return { content: null, mistakes: [unreadable(file, error)], warnings: [] };
+    return {
+      content: null,
+      mistakes: [],
+      warnings: [`There is no ${shortName(file)}, so there are no servers, groups or users from a file.`],
+    };
+  }
+}
+
+function unreadable(file: string, error: unknown): string {
+  const why = codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${codeOf(error)})`;
+  return `${shortName(file)}: ${why}; TOOLGATE_CONFIG says where the config file is`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
+}
+
+function shortName(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
+}
+
+function invalid(mistakes: readonly string[]): AppError {
+  const count = mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`;
+  return new AppError('config_invalid', 422, [`The configuration has ${count}:`, ...mistakes].join('\n'));
+}
+
+function unknownVariables(given: Environment): string[] {
+  const known = Object.keys(environmentSchema.shape);
+  return Object.keys(given)
+    .filter((name) => name.startsWith('TOOLGATE_') && !known.includes(name) && name !== launchersPipe)
+    .map((name) => `${name} is not a variable that Toolgate knows${didYouMean(name, known)}`);
+}
+
+function weakToken(given: Environment): string[] {
+  const token = given['TOOLGATE_ADMIN_TOKEN'] ?? '';
+  return token !== '' && token.length < 16
+    ? ['TOOLGATE_ADMIN_TOKEN is short enough to be guessed; use 32 random characters.']
+    : [];
+}
+
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const version = isIP(address);
+  return (
+    version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
+  );
+}
