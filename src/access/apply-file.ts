@@ -4,7 +4,7 @@ import type { Db } from '../platform/db/index.ts';
 import type { AccessFile } from './contract.ts';
 import { type Entry, type FileRecord, fileRecords, type Found } from './file-records.ts';
 import { appliedEntries, forgetEntry, type RecordKind, saveEntry } from './file-store.ts';
-import { lockWrites } from './one-writer.ts';
+import { lockWrites } from './store-lock.ts';
 import { lockUsers } from './users-store.ts';
 
 /** What applying the file does to one record; `orphan`: the file no longer has it, and without `prune` it stays. */

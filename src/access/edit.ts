@@ -2,7 +2,7 @@ import { writeAudit } from '../audit/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Actor } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
-import { lockWrites } from './one-writer.ts';
+import { lockWrites } from './store-lock.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface RouteDeps {

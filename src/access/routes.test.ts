@@ -1,95 +1,11 @@
 import { sql } from 'kysely';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { testDatabase } from '../../test/database.ts';
-import type { Route } from '../platform/contract.ts';
-import type { Db } from '../platform/db/index.ts';
-import { AppError } from '../platform/errors.ts';
-import { can } from './can.ts';
+import { expect, test } from 'vitest';
 import { caller } from '../../test/access-world.ts';
-import { accessRoutes } from './routes.ts';
-import { loadSnapshot, type Snapshot } from './snapshot.ts';
+import { accessWorld } from '../../test/access-routes.ts';
+import { can } from './can.ts';
 
-let db: Db;
-let snapshot: Snapshot;
-let routes: Route[];
-const checked: string[] = [];
-
-beforeAll(async () => {
-  db = (await testDatabase()).db;
-  routes = accessRoutes({
-    db,
-    snapshot: () => snapshot,
-    changed: async () => {
-      snapshot = await loadSnapshot(db);
-    },
-    checkUrl: async (url) => {
-      checked.push(url);
-      if (url.includes('169.254')) throw new AppError('url_forbidden', 400, 'Not there.');
-    },
-    clock: () => Date.now(),
-  });
-});
-
-beforeEach(async () => {
-  await sql`truncate mcp_proxy.users, mcp_proxy.groups, mcp_proxy.servers, mcp_proxy.tenants, mcp_proxy.audit_log cascade`.execute(
-    db,
-  );
-  snapshot = await loadSnapshot(db);
-  checked.length = 0;
-});
-
-/** The parts of the answers that tests look into one by one. */
-interface Answer {
-  items: { email: string; id: string }[];
-  nextCursor: string | null;
-  groups: unknown[];
-  reasons: string[];
-}
-
-/** Parses as the app does, calls the handler, and parses the answer by its schema. */
-async function call(request: string, body?: unknown): Promise<Answer> {
-  const [method = '', target = ''] = request.split(' ');
-  const [path = '', query = ''] = target.split('?');
-  for (const { endpoint, handle } of routes) {
-    const pattern = new RegExp(`^${endpoint.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
-    const found = endpoint.method === method ? pattern.exec(path) : null;
-    if (!found) continue;
-    const decoded = Object.entries(found.groups ?? {}).map(([name, value]) => [
-      name,
-      decodeURIComponent(value),
-    ]);
-    const answer = await handle({
-      params: endpoint.params.parse(Object.fromEntries(decoded)),
-      query: endpoint.query.parse(Object.fromEntries(new URLSearchParams(query))),
-      body: endpoint.body.parse(body),
-      actor: { id: 'root@acme.com', requestId: 'r-1', clientIp: '127.0.0.1' },
-    });
-    // Every field is looked at by a test that asked for a record or a list which has it.
-    return endpoint.output.parse(answer) as Answer;
-  }
-  throw new Error(`no route for ${request}`);
-}
-
-async function refusal(request: string, body?: unknown): Promise<string> {
-  const error = await call(request, body).catch((thrown: unknown) => thrown);
-  if (error instanceof AppError) return `${error.status} ${error.code}`;
-  throw error instanceof Error ? error : new Error('it was not refused');
-}
-
-interface Entry {
-  action: string;
-  target_id: string;
-  before: unknown;
-  after: unknown;
-}
-
-async function audited(): Promise<Entry[]> {
-  const { rows } =
-    await sql<Entry>`select action, target_id, before, after from mcp_proxy.audit_log order by id`.execute(
-      db,
-    );
-  return rows;
-}
+const world = accessWorld();
+const { call, refusal, audited, checked } = world;
 
 const github = {
   id: 'github',
@@ -104,7 +20,7 @@ test('a group, a grant and a membership give access, and taking one back ends it
   await call('PUT /groups/MCP-GitHub/servers/github', { tools: ['get_*'] });
   await call('PUT /users/Alice@Acme.com/groups/MCP-GitHub');
   const alice = caller('alice@acme.com');
-  const may = (tool: string) => can(snapshot, alice, { server: 'github', tool }, Date.now()).allow;
+  const may = (tool: string) => can(world.snapshot(), alice, { server: 'github', tool }, Date.now()).allow;
   expect([may('get_me'), may('delete_me')]).toEqual([true, false]);
   await call('PUT /groups/MCP-GitHub/servers/github');
   expect(may('delete_me')).toBe(true);
@@ -183,7 +99,7 @@ test('a patch changes what it names and nothing else', async () => {
     tools: null,
     isolation: 'user',
   });
-  expect(snapshot.servers.get('github')?.definition.enabled).toBe(false);
+  expect(world.snapshot().servers.get('github')?.definition.enabled).toBe(false);
   expect(await call('PATCH /groups/g', { admin: true })).toMatchObject({
     displayName: 'G',
     admin: true,
@@ -267,132 +183,10 @@ test.each([
   await call('POST /groups', { name: 'g' });
   await call('POST /users', { email: 'a@x.org' });
   await sql`insert into mcp_proxy.servers (id, definition) values
-    ('files', '{"type":"stdio","command":"files"}'), ('broken', '{"type":"carrier-pigeon"}')`.execute(db);
+    ('files', '{"type":"stdio","command":"files"}'), ('broken', '{"type":"carrier-pigeon"}')`.execute(
+    world.db(),
+  );
   const before = await audited();
   expect(await refusal(request, body)).toBe(expected);
   expect(await audited()).toEqual(before);
-});
-
-test('a command never comes in by the API', async () => {
-  await expect(call('POST /servers', { id: 'sh', type: 'stdio', command: 'sh' })).rejects.toThrow();
-  await expect(call('POST /servers', { ...github, command: 'sh' })).rejects.toThrow();
-  await call('POST /servers', github);
-  await expect(call('PATCH /servers/github', { command: 'sh' })).rejects.toThrow();
-  await expect(
-    call('POST /servers', { ...github, id: 'split', headers: { 'X-A': 'a\r\nX-Evil: b' } }),
-  ).rejects.toThrow();
-});
-
-test('a URL from the API takes the operator’s trust away from a server of the config file', async () => {
-  await sql`insert into mcp_proxy.servers (id, definition, managed_by) values
-    ('intern', '{"type":"http","url":"http://10.0.0.1/mcp"}', 'file')`.execute(db);
-  await call('PATCH /servers/intern', { displayName: 'Intern' });
-  expect(snapshot.servers.get('intern')?.managedBy).toBe('file');
-  await call('PATCH /servers/intern', { url: 'https://elsewhere.org/mcp' });
-  expect(snapshot.servers.get('intern')?.managedBy).toBe('admin');
-});
-
-test('what a sign-in provider states cannot be taken back here, what others state can', async () => {
-  await call('POST /groups', { name: 'g' });
-  await call('POST /users', { email: 'a@x.org', groups: ['g'] });
-  await sql`insert into mcp_proxy.memberships (user_email, group_name, source, expires_at)
-    values ('a@x.org', 'g', 'oidc:corp', now() + interval '1 hour'), ('a@x.org', 'g', 'file', null)`.execute(
-    db,
-  );
-  await call('DELETE /users/a@x.org/groups/g');
-  expect((await call('GET /users/a@x.org')).groups).toEqual([
-    { group: 'g', source: 'oidc:corp', expiresAt: expect.stringMatching(/Z$/) },
-  ]);
-  expect(await refusal('DELETE /users/a@x.org/groups/g')).toBe('409 membership_from_provider');
-});
-
-test('patterns and services can be members', async () => {
-  await call('POST /groups', { name: 'g' });
-  await call('PUT /users/*@acme.com/groups/g');
-  await call('PUT /users/service:bot/groups/g');
-  expect((await call('GET /users?group=g')).items.map((user) => user.email)).toEqual([
-    '*@acme.com',
-    'service:bot',
-  ]);
-});
-
-test('lists go page by page, and search takes every character as it is', async () => {
-  await call('POST /groups', { name: 'g' });
-  for (const name of ['ann_x', 'annax', 'bob', 'b%b', 'eve'])
-    await call('POST /users', { email: `${name}@x.org` });
-  await call('PUT /users/bob@x.org/groups/g');
-  await call('PATCH /users/eve@x.org', { disabled: true, displayName: 'Évelyne \\ X' });
-  const emails = async (query: string) =>
-    (await call(`GET /users?${query}`)).items.map((user) => user.email.split('@')[0]);
-  expect(await emails('search=ANN')).toEqual(expect.arrayContaining(['ann_x', 'annax']));
-  expect(await emails('search=n_x')).toEqual(['ann_x']);
-  expect(await emails('search=%25')).toEqual(['b%b']);
-  expect(await emails('search=%5C')).toEqual(['eve']);
-  expect(await emails('group=g')).toEqual(['bob']);
-  expect(await emails('disabled=true')).toEqual(['eve']);
-  const seen: string[] = [];
-  for (let cursor = ''; ; ) {
-    const page = await call(`GET /users?limit=2${cursor}`);
-    seen.push(...page.items.map((user) => user.email));
-    if (page.nextCursor === null) break;
-    cursor = `&cursor=${page.nextCursor}`;
-  }
-  expect(seen).toHaveLength(5);
-  expect(new Set(seen).size).toBe(5);
-  expect(await call('GET /groups?limit=1')).toMatchObject({ items: [{ name: 'g' }], nextCursor: null });
-});
-
-test('a server whose stored definition cannot be read is left out of the list and can be deleted', async () => {
-  await call('POST /servers', github);
-  await sql`insert into mcp_proxy.servers (id, definition) values ('broken', '{}')`.execute(db);
-  expect((await call('GET /servers')).items.map((server) => server.id)).toEqual(['github']);
-  await call('DELETE /servers/broken');
-  expect((await audited()).at(-1)).toMatchObject({ action: 'server.delete', target_id: 'broken' });
-});
-
-test('every change is recorded with what was and what is, and never with a secret', async () => {
-  const canary = 'canary-4711';
-  await call('POST /tenants', { id: 'acme' });
-  await call('POST /servers', {
-    ...github,
-    url: `https://x.org/mcp?api_key=${canary}`,
-    headers: { 'X-Key': canary },
-  });
-  await call('PATCH /servers/github', { headers: { 'X-Key': `${canary}2` } });
-  await call('PUT /tenants/acme/endpoints/github', {
-    url: `https://user:${canary}@x.org/mcp?token=${canary}&mode=ro`,
-  });
-  await call('DELETE /tenants/acme/endpoints/github');
-  await call('POST /groups', { name: 'g' });
-  await call('PUT /groups/g/servers/github', { tools: ['get_*'] });
-  await call('DELETE /groups/g/servers/github');
-  await call('PUT /users/a@x.org/groups/g');
-  await call('DELETE /groups/g');
-  await call('DELETE /servers/github');
-  await call('DELETE /tenants/acme');
-  const entries = await audited();
-  expect(entries.map(({ action, target_id }) => `${action} ${target_id}`)).toEqual([
-    'tenant.create acme',
-    'server.create github',
-    'server.update github',
-    'tenant.set_endpoint acme',
-    'tenant.remove_endpoint acme',
-    'group.create g',
-    'group.grant g',
-    'group.revoke g',
-    'user.add_to_group a@x.org',
-    'group.delete g',
-    'server.delete github',
-    'tenant.delete acme',
-  ]);
-  expect(entries[3]).toMatchObject({
-    before: { endpoints: [] },
-    after: { endpoints: [{ server: 'github', url: 'https://user:***@x.org/mcp?token=***&mode=ro' }] },
-  });
-  expect(entries[6]).toMatchObject({
-    before: { servers: [] },
-    after: { servers: [{ server: 'github', tools: ['get_*'] }] },
-  });
-  expect(entries[8]).toMatchObject({ before: null, after: { groups: [{ group: 'g', source: 'admin' }] } });
-  expect(JSON.stringify(entries)).not.toContain(canary);
 });

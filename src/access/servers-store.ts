@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Page, PageQuery } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import { type ServerDefinition, serverDefinition, type serverView } from './contract.ts';
-import { iso } from './iso-time.ts';
+import { iso } from './store-time.ts';
 import { maskArgs, maskUrl } from './mask.ts';
 import { contains, decodeCursor, pageOf } from './paging.ts';
 

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Page } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import type { api, userPatch, userView } from './contract.ts';
-import { iso } from './iso-time.ts';
+import { iso } from './store-time.ts';
 import { contains, decodeCursor, pageOf } from './paging.ts';
 
 export type UserView = z.infer<typeof userView>;

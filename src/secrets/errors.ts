@@ -1,6 +1,6 @@
 // Every error that this feature answers with. None repeats a secret or a part of one.
 import { AppError } from '../platform/errors.ts';
-import type { Binding } from './seal.ts';
+import type { Binding } from './binding.ts';
 
 /** 404: nothing can be stored for a tenant that is not there. */
 export function tenantNotFound(tenant: string): AppError {

@@ -5,7 +5,8 @@ import type { Db } from '../platform/db/index.ts';
 import { api } from './contract.ts';
 import { credentialMalformed, credentialNotFound, serverNotFound, tenantNotFound } from './errors.ts';
 import type { MasterKey } from './master-key.ts';
-import { type Binding, seal } from './seal.ts';
+import type { Binding } from './binding.ts';
+import { seal } from './seal.ts';
 import { deleteSealed, listKeys, putSealed, serverExists, tenantExists } from './store.ts';
 
 export interface SecretRoutesOptions {

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { MasterKey } from './master-key.ts';
-import { type Binding, open, seal } from './seal.ts';
+import type { Binding } from './binding.ts';
+import { open, seal } from './seal.ts';
 
 const key = new MasterKey(randomBytes(32));
 const binding: Binding = { tenant: 'acme', server: 'github', name: 'default' };

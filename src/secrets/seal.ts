@@ -1,13 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Binding } from './binding.ts';
 import { credentialUnreadable } from './errors.ts';
 import type { MasterKey } from './master-key.ts';
-
-/** What a sealed credential belongs to; it opens for nothing else. A null tenant means shared. */
-export interface Binding {
-  readonly tenant: string | null;
-  readonly server: string;
-  readonly name: string;
-}
 
 const ivBytes = 12;
 const tagBytes = 16;

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { Db } from '../platform/db/index.ts';
 import type { keyView } from './contract.ts';
-import type { Binding } from './seal.ts';
+import type { Binding } from './binding.ts';
 
 /** A credential as it lies in the database. */
 export interface SealedRow extends Binding {

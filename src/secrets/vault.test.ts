@@ -7,7 +7,8 @@ import { systemClock } from '../platform/clock.ts';
 import { type Database, type Db, watchChanges } from '../platform/db/index.ts';
 import { createLog } from '../platform/log.ts';
 import { MasterKey } from './master-key.ts';
-import { type Binding, seal } from './seal.ts';
+import type { Binding } from './binding.ts';
+import { seal } from './seal.ts';
 import { createVault } from './vault.ts';
 
 const masterKey = new MasterKey(randomBytes(32));
