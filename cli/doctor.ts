@@ -63,15 +63,20 @@ async function dataDirectory(directory: string): Promise<Finding> {
   }
 }
 
-const readiness = z.looseObject({ status: z.string(), degraded: z.array(z.string()).default([]) });
+const readiness = z.object({
+  status: z.string(),
+  degraded: z.array(z.object({ part: z.string(), meaning: z.string() })).default([]),
+});
 
 async function server({ url }: Connection): Promise<Omit<Finding, 'check'>> {
   const response = await request(`${url}/gateway/ready`);
   const answer = readiness.safeParse(await response.json().catch(() => null));
   if (!answer.success) throw new CallError(`what answers at ${url} is not Toolgate`);
   const { status, degraded } = answer.data;
-  if (degraded.length > 0)
-    return { state: 'warn', message: `${status} at ${url}; degraded: ${degraded.join(', ')}` };
+  if (degraded.length > 0) {
+    const parts = degraded.map(({ part, meaning }) => `${part}: ${meaning}`);
+    return { state: 'warn', message: `${status} at ${url}; ${parts.join(' ')}` };
+  }
   return { state: response.ok ? 'ok' : 'bad', message: `${status} at ${url}` };
 }
 

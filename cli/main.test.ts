@@ -224,10 +224,13 @@ test('doctor finds a healthy machine healthy', async () => {
 });
 
 test('doctor names what is degraded, what is not applied and what cannot be reached', async () => {
-  state.ready = { status: 'degraded', degraded: ['database'] };
+  state.ready = {
+    status: 'degraded',
+    degraded: [{ part: 'database', since: null, meaning: 'Nothing can be changed.' }],
+  };
   state.changes = [{ kind: 'create', record: 'group', id: 'g', fields: [] }];
   const degraded = await toolgate('doctor');
-  expect(degraded.out).toContain('degraded: database');
+  expect(degraded.out).toContain('database: Nothing can be changed.');
   expect(degraded.out).toContain('valid, but 1 to change');
   expect(degraded.code).toBe(0);
   expect(await toolgate('doctor', { PUBLIC_URL: 'http://127.0.0.1:1' })).toMatchObject({ code: 1 });

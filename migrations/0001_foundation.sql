@@ -16,8 +16,7 @@ begin
   return null;
 end $$;
 
--- managed_by: 'file' records come from mcp-servers.json; file_hash is the entry as last applied, so that an
--- unchanged entry never undoes a later change made through the admin API.
+-- managed_by: 'file' records come from mcp-servers.json.
 
 create table mcp_proxy.tenants (
   id text primary key check (id ~ '^[a-z0-9][a-z0-9-]{0,23}$'),
@@ -25,7 +24,6 @@ create table mcp_proxy.tenants (
   email_domains text[] not null default '{}',
   enabled boolean not null default true,
   managed_by text not null default 'admin' check (managed_by in ('file', 'admin')),
-  file_hash text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -35,7 +33,6 @@ create table mcp_proxy.servers (
   definition jsonb not null,
   enabled boolean not null default true,
   managed_by text not null default 'admin' check (managed_by in ('file', 'admin')),
-  file_hash text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -47,7 +44,6 @@ create table mcp_proxy.groups (
   tenant_id text references mcp_proxy.tenants (id) on delete set null,
   external_ids text[] not null default '{}',
   managed_by text not null default 'admin' check (managed_by in ('file', 'admin')),
-  file_hash text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -60,7 +56,6 @@ create table mcp_proxy.users (
   disabled boolean not null default false,
   default_tenant text references mcp_proxy.tenants (id) on delete set null,
   source text not null default 'admin',
-  file_hash text,
   created_at timestamptz not null default now(),
   last_seen_at timestamptz
 );

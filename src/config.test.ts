@@ -1,24 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type ConfigFile, type Environment, loadConfig, readConfigFile, watchConfigFile } from './config.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Environment, loadConfig, readConfigFile } from './config.ts';
 import type { AppError } from './platform/errors.ts';
-import { createLog } from './platform/log.ts';
-import type { FileWatch } from './platform/watch-file.ts';
 
 let directory: string;
 let file: string;
-let watches: FileWatch[];
 
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'toolgate-config-'));
   file = path.join(directory, 'mcp-servers.json');
-  watches = [];
 });
 
-afterEach(async () => {
-  await Promise.all(watches.map((watch) => watch.close()));
+afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
@@ -234,59 +229,30 @@ test('references that lead nowhere are found beside every other mistake, in the 
   ]);
 });
 
-test('variables are expanded in values and credentials are left alone', async () => {
+test('what a server is told keeps its placeholders, because it is stored; everything else is filled in', async () => {
   writeFileSync(
     file,
-    '{ "mcpServers": { "a": { "url": "${env:BASE}/mcp", "headers": { "authorization": "Bearer ${credential}", "x-dir": "${env:TOOLGATE_DATA_DIR}" } } } }',
+    `{ "mcpServers": {
+      "a": { "url": "https://a.acme.com/\${env:PATH_KEY}", "headers": { "x": "Bearer \${env:KEY} \${credential}" }, "displayName": "\${env:NAME}" },
+      "b": { "url": "\${env:BASE}/mcp" },
+      "c": { "command": "x", "args": ["\${env:KEY}"], "env": { "DIR": "\${env:TOOLGATE_DATA_DIR}" } } },
+    "tenants": { "acme": { "displayName": "\${env:NAME}", "endpoints": { "a": "https://b.acme.com/\${env:KEY}" } } } }`,
   );
-  const { mcpServers } = await readConfigFile(file, { BASE: 'https://a.acme.com' });
-  expect(Object.values(mcpServers)).toEqual([
-    expect.objectContaining({
-      type: 'http',
-      url: 'https://a.acme.com/mcp',
-      headers: { authorization: 'Bearer ${credential}', 'x-dir': path.resolve('.toolgate') },
-    }),
-  ]);
-});
-
-// ---- Hot reload -------------------------------------------------------------------------------------
-
-function startWatch(loaded: string | null) {
-  const taken: ConfigFile[] = [];
-  const refused: string[] = [];
-  const watch = watchConfigFile(
-    file,
-    {},
-    {
-      loaded,
-      log: createLog('silent'),
-      settleMs: 10,
-      pollMs: 50,
-      onChange: async (next) => void taken.push(next),
-      onInvalid: (error) => void refused.push(error.message),
+  const variables = { BASE: 'https://b.acme.com', KEY: 'canary', PATH_KEY: 'canary', NAME: 'Acme' };
+  const config = await loadConfig(variables, directory);
+  expect(config.variables).toEqual({ ...variables, TOOLGATE_DATA_DIR: path.join(directory, '.toolgate') });
+  expect(JSON.stringify(config.file)).not.toContain('canary');
+  expect(config.file).toEqual(await readConfigFile(file, variables));
+  expect(config.file).toMatchObject({
+    mcpServers: {
+      a: {
+        url: 'https://a.acme.com/${env:PATH_KEY}',
+        headers: { x: 'Bearer ${env:KEY} ${credential}' },
+        displayName: 'Acme',
+      },
+      b: { url: 'https://b.acme.com/mcp' },
+      c: { args: ['${env:KEY}'], env: { DIR: '${env:TOOLGATE_DATA_DIR}' } },
     },
-  );
-  watches.push(watch);
-  return { taken, refused };
-}
-
-const withServer = (id: string) => JSON.stringify({ mcpServers: { [id]: { command: 'x' } } });
-const serversOf = (taken: ConfigFile[]) => taken.map(({ mcpServers }) => Object.keys(mcpServers).join());
-
-async function load(text: string): Promise<string | null> {
-  writeFileSync(file, text);
-  return (await loadConfig({}, directory)).fileFingerprint;
-}
-
-test('a wrong file is reported once and the last good one stays, until it is mended', async () => {
-  const { taken, refused } = startWatch(await load(withServer('a')));
-  writeFileSync(file, '{ "mcpServers": { "a": { "comand": "x" } } }');
-  await vi.waitFor(() => expect(refused).toHaveLength(1), 5000);
-  expect(refused[0]).toContain('did you mean "command"?');
-  rmSync(file);
-  await vi.waitFor(() => expect(refused).toHaveLength(2), 5000);
-  expect(taken).toEqual([]);
-  writeFileSync(file, withServer('b'));
-  await vi.waitFor(() => expect(serversOf(taken)).toEqual(['b']), 5000);
-  expect(refused).toHaveLength(2);
+    tenants: { acme: { displayName: 'Acme', endpoints: { a: 'https://b.acme.com/${env:KEY}' } } },
+  });
 });

@@ -136,7 +136,10 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
 /** All settings of one process; paths are absolute. */
 export interface Config extends Omit<z.infer<typeof environmentSchema>, 'PUBLIC_URL'> {
   readonly PUBLIC_URL: string;
+  /** The config file; `command`, `args`, `env`, `headers` and URLs of servers still hold their `${env:NAME}`. */
   readonly file: ConfigFile;
+  /** Where `${env:NAME}` is looked up: the environment, with TOOLGATE_DATA_DIR always in it. */
+  readonly variables: Environment;
   /** Names the content that `file` was read from, for `watchConfigFile`; null when there is no file. */
   readonly fileFingerprint: string | null;
   /** Things to tell the operator that do not keep Toolgate from starting. */
@@ -152,7 +155,8 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
   const configPath = path.resolve(cwd, given['TOOLGATE_CONFIG'] ?? 'mcp-servers.json');
   const dataDir = path.resolve(cwd, given['TOOLGATE_DATA_DIR'] ?? '.toolgate');
   const text = await readText(configPath, 'TOOLGATE_CONFIG' in given);
-  const parsed = parseConfigFile(text.content ?? '{}', configPath, { ...env, TOOLGATE_DATA_DIR: dataDir });
+  const variables = { ...env, TOOLGATE_DATA_DIR: dataDir };
+  const parsed = parseConfigFile(text.content ?? '{}', configPath, variables);
   const mistakes = [
     ...(settings.ok
       ? []
@@ -167,6 +171,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     TOOLGATE_CONFIG: configPath,
     TOOLGATE_DATA_DIR: dataDir,
     file: parsed.file,
+    variables,
     fileFingerprint: text.content === null ? null : fingerprint(text.content),
     warnings: [...unknownVariables(given), ...weakToken(given), ...text.warnings],
   };
@@ -223,11 +228,8 @@ function parseConfigFile(text: string, file: string, env: Environment): ParsedFi
       mistakes: jsonc.errors.map(({ line, column, message }) => `${name}:${line}:${column}: ${message}`),
     };
   }
-  // The data directory has a default, so a file may lean on it whether it was set or not.
-  const expanded = expandVariables(jsonc.value, {
-    ...env,
-    TOOLGATE_DATA_DIR: path.resolve(env['TOOLGATE_DATA_DIR'] || '.toolgate'),
-  });
+  const variables = fileVariables(env);
+  const expanded = expandVariables(jsonc.value, variables);
   const checked = check(configFileSchema, expanded.value);
   const sound = checked.ok ? checked.value : salvage(configFileSchema, expanded.value, emptyEntry);
   const found = [
@@ -235,8 +237,25 @@ function parseConfigFile(text: string, file: string, env: Environment): ParsedFi
     ...(checked.ok ? [] : checked.mistakes),
     ...(sound ? danglingReferences(sound) : []),
   ];
-  if (checked.ok && found.length === 0) return { file: checked.value, mistakes: [] };
-  return { file: null, mistakes: located(found, jsonc.locate, name) };
+  if (found.length > 0) return { file: null, mistakes: located(found, jsonc.locate, name) };
+  const kept = check(configFileSchema, expandVariables(jsonc.value, variables, isFilledInLater).value);
+  if (!kept.ok) return { file: null, mistakes: located(kept.mistakes, jsonc.locate, name) };
+  return { file: kept.value, mistakes: [] };
+}
+
+/** The data directory has a default, so a file may lean on it whether it was set or not. */
+function fileVariables(env: Environment): Environment {
+  return { ...env, TOOLGATE_DATA_DIR: path.resolve(env['TOOLGATE_DATA_DIR'] || '.toolgate') };
+}
+
+/**
+ * What a connector is told keeps its placeholders until it connects, so that no secret gets into the database or an
+ * answer of the API. A URL that begins with one is needed whole to be checked, so it is filled in here.
+ */
+function isFilledInLater([section, , key]: Mistake['path'], text: string): boolean {
+  if (section === 'tenants') return key === 'endpoints' && /^https?:/.test(text);
+  if (section !== 'mcpServers') return false;
+  return key === 'url' ? /^https?:/.test(text) : ['command', 'args', 'env', 'headers'].includes(String(key));
 }
 
 /** One line for each place, in the order of the file; the first mistake of a place explains the others. */

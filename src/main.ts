@@ -14,10 +14,10 @@ import { AppError, messageOf } from './platform/errors.ts';
 import { createHttpServer, type Mount, sendJson } from './platform/http/server.ts';
 import { createOriginGuard } from './platform/http/origin-guard.ts';
 import { keptSecret, randomSecret } from './platform/kept-secret.ts';
-import { listen } from './platform/http/listen.ts';
+import { listen, stopListening } from './platform/http/listen.ts';
 import { createLog, type Log } from './platform/log.ts';
 import { Closing } from './platform/closing.ts';
-import { createNetGuard } from './platform/net-guard.ts';
+import { createNetGuard, type NetGuard } from './platform/net-guard.ts';
 import { onParentGone } from './platform/parent-pipe.ts';
 import { createVault, deriveKey, loadMasterKey, secretRoutes } from './secrets/index.ts';
 import { banner, createSteps } from './platform/start-lines.ts';
@@ -99,10 +99,16 @@ async function start(config: Config, database: Database, log: Log, stack: Closin
     settings: { publicUrl: config.PUBLIC_URL, adminToken, openWebUiJwtSecret: config.FORWARD_USER_INFO_HEADER_JWT_SECRET },
   });
   stack.add('identity', () => identity.close());
-  const netGuard = createNetGuard({ allow: file.network.allow });
+  let guard = createNetGuard({ allow: file.network.allow });
+  // The config file may change what is allowed while connections are being made.
+  const netGuard: NetGuard = {
+    checkUrl: (url) => guard.checkUrl(url),
+    allows: (address) => guard.allows(address),
+    lookup: (...query) => guard.lookup(...query),
+  };
   const rateLimit = config.RATE_LIMIT_ENABLED ? { perMinute: config.RATE_LIMIT_PER_MINUTE, perIp: config.RATE_LIMIT_PER_IP } : null;
   const gateway = createGateway({
-    access, identity, vault, recorder, netGuard, projectDir, log, clock, env: process.env,
+    access, identity, vault, recorder, netGuard, projectDir, log, clock, env: config.variables,
     settings: { pageSize, listDeadlineMs, maxBodyBytes, recordCalls: config.ENABLE_API_ANALYTICS, rateLimit },
     sessionKey: deriveKey(masterKey, 'mcp-session-id'),
   });
@@ -111,14 +117,15 @@ async function start(config: Config, database: Database, log: Log, stack: Closin
   const use = async (next: ConfigFile, prune: boolean): Promise<Change[]> => {
     const applied = await applyFile(db, next, { prune, actor: 'config-file' });
     file = next;
+    guard = createNetGuard({ allow: next.network.allow });
     await access.live.refresh();
     return applied;
   };
   const apply = async ({ dryRun, prune }: ApplyOptions) => {
-    const next = await readConfigFile(config.TOOLGATE_CONFIG, process.env);
+    const next = await readConfigFile(config.TOOLGATE_CONFIG, config.variables);
     return dryRun ? planFile(db, next, { prune }) : use(next, prune);
   };
-  const watch = watchConfigFile(config.TOOLGATE_CONFIG, process.env, {
+  const watch = watchConfigFile(config.TOOLGATE_CONFIG, config.variables, {
     loaded: config.fileFingerprint,
     onChange: async (next) => {
       const applied = await use(next, false);
@@ -178,11 +185,7 @@ async function start(config: Config, database: Database, log: Log, stack: Closin
     log,
   });
   const port = await listen(server, config.HOST, config.PORT);
-  stack.add('listener', () => new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), shutdownMs / 2).unref();
-  }));
+  stack.add('listener', () => stopListening(server, () => gateway.endStreams()));
   const people = Object.entries(config.file.users).flatMap(([email, user]) => (user.localToken ? [email] : []));
   const tokens = await localTokens(people, config.HOST, dataDir, async (user) => {
     const made = await createToken(db, { user, service: null, name: 'local', tenant: null, expiresAt: null, mayForwardUsers: null }, { id: 'system' });

@@ -48,6 +48,8 @@ export interface Gateway extends Mount {
   unreachable(): readonly { server: string; since: Date; message: string }[];
   /** Numbers for operators. */
   counts(): { connections: number; sessions: number; subscribers: number };
+  /** Ends the streams of those who only listen, so that a shut-down need not wait for them. */
+  endStreams(): void;
   close(): Promise<void>;
 }
 
@@ -100,6 +102,7 @@ export function createGateway(o: GatewayOptions): Gateway {
         return failure && failedSince !== undefined && current ? [{ server: target.server.id, since: new Date(failedSince), message: failure.message }] : [];
       }),
     counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
+    endStreams: () => hub.close(),
     async close() {
       stopFollowing();
       stopTelling();

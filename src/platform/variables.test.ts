@@ -31,3 +31,14 @@ test.each(['${env:MISSING}', '${env:EMPTY}', '${env:}', '${env:__proto__}'])(
     ]);
   },
 );
+
+test('what is to be kept stays as it is, and its mistakes are found all the same', () => {
+  const isKept = ([key]: readonly (string | number)[]) => key === 'kept';
+  const { value, mistakes } = expandVariables(
+    { kept: '${env:TOKEN}${env:NONE}', other: '${env:TOKEN}' },
+    env,
+    isKept,
+  );
+  expect(value).toEqual({ kept: '${env:TOKEN}${env:NONE}', other: 'abc' });
+  expect(mistakes.map(({ path }) => path)).toEqual([['kept']]);
+});

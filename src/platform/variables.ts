@@ -1,19 +1,21 @@
 import type { Mistake } from './mistakes.ts';
 
-/** Replaces `${env:NAME}` by what `valueOf` gives for the name; `$${env:NAME}` stands for `${env:NAME}` itself. */
-export function expandEnvironment(text: string, valueOf: (name: string) => string): string {
+/** Replaces `${env:NAME}` by what `lookUp` gives for the name; `$${env:NAME}` stands for `${env:NAME}` itself. */
+export function expandEnvironment(text: string, lookUp: (name: string) => string): string {
   return text.replace(/\$?\$\{env:([^}]*)\}/g, (whole, name: string) =>
-    whole.startsWith('$$') ? whole.slice(1) : valueOf(name),
+    whole.startsWith('$$') ? whole.slice(1) : lookUp(name),
   );
 }
 
 /**
  * Replaces `${env:NAME}` in every string of a JSON value, never in keys. A variable that is absent or empty is a
- * mistake. `$${env:NAME}` stands for the text `${env:NAME}` itself; other `${…}` are left alone.
+ * mistake. `$${env:NAME}` stands for the text `${env:NAME}` itself; other `${…}` are left alone. What `isKept` is
+ * looked at for the same mistakes, but stays as it is.
  */
 export function expandVariables(
   value: unknown,
   env: Readonly<Record<string, string | undefined>>,
+  isKept: (path: Mistake['path'], text: string) => boolean = () => false,
 ): { value: unknown; mistakes: Mistake[] } {
   const mistakes: Mistake[] = [];
 
@@ -29,7 +31,10 @@ export function expandVariables(
     });
 
   const expand = (node: unknown, path: Mistake['path']): unknown => {
-    if (typeof node === 'string') return expandText(node, path);
+    if (typeof node === 'string') {
+      const expanded = expandText(node, path);
+      return isKept(path, node) ? node : expanded;
+    }
     if (Array.isArray(node)) return node.map((item, index) => expand(item, [...path, index]));
     if (typeof node !== 'object' || node === null) return node;
     return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, expand(item, [...path, key])]));

@@ -7,6 +7,7 @@ import { findMember, membersOf } from '../rpc/raw.ts';
 /** One record for each call, whatever became of it. Runs last, cannot fail, waits for nothing. */
 export function recordCall(call: Call, gate: Gate, error: unknown): void {
   if (error !== undefined) explain(call, gate, error);
+  tell(call, gate, error);
   if (!gate.settings.recordCalls) return;
   const request = call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
   const only = call.servers.length === 1 ? call.servers[0] : undefined;
@@ -37,12 +38,29 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
   });
 }
 
+/** One log line under the request id of the record: what went wrong at info, what went well only when debugging. */
+function tell(call: Call, gate: Gate, error: unknown): void {
+  const isWell = call.outcome === 'ok' || call.outcome === 'tool_error';
+  if (isWell && !gate.log.isLevelEnabled('debug')) return;
+  const { requestId, outcome, reason, tool, tenant, path } = call;
+  const line = {
+    requestId, outcome, reason, tool,
+    endpoint: path.template,
+    principal: call.principal?.id ?? null,
+    tenant: tenant?.id ?? null,
+    server: call.servers.length === 1 ? call.servers[0]?.id : path.server,
+    milliseconds: gate.clock() - call.startedAt,
+    ...(error instanceof Error && error.cause instanceof Error && { cause: error.cause.message }),
+  };
+  if (isWell) gate.log.debug(line, 'call');
+  else gate.log.info(line, 'call');
+}
+
 function explain(call: Call, gate: Gate, error: unknown): void {
   if (error instanceof Refusal) {
     call.outcome = error.outcome;
     call.reason = error.code;
     call.status = error.status;
-    if (error.outcome !== 'denied' && error.outcome !== 'rate_limited') gate.log.debug({ requestId: call.requestId, err: error }, 'call refused');
     return;
   }
   if (error instanceof AppError) {

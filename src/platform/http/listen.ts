@@ -10,6 +10,22 @@ export function listen(server: Server, host: string, port: number): Promise<numb
   });
 }
 
+/** How long requests under way may take to finish once nobody new is let in, in milliseconds. */
+const drainMs = 3_000;
+
+/** Takes no new connections, ends long-lived streams, lets requests under way finish within a limit. */
+export function stopListening(server: Server, endStreams: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    endStreams();
+    server.closeIdleConnections();
+  });
+}
+
 function refused(error: NodeJS.ErrnoException, host: string, port: number): AppError {
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: `Port ${port} is in use already; stop the other program or choose another port with PORT.`,
