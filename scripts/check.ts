@@ -10,6 +10,7 @@ type Command = readonly [script: string, ...args: string[]];
 /** Files that are written by a program and kept in the repository: the same program says whether they are current. */
 const generated: readonly (readonly [name: string, command: Command])[] = [
   ['docs', ['scripts/docs.ts', '--check']],
+  ['schema', ['scripts/schema.ts', '--check']],
 ];
 
 const checks: readonly (readonly [name: string, command: Command])[] = [

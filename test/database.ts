@@ -13,7 +13,11 @@ afterAll(async () => {
 
 /** A database of its own for the caller: empty tables, every migration applied; dropped after the test file. */
 export async function testDatabase(): Promise<Database> {
-  const database = await openDatabase({ url: await testDatabaseUrl(), dataDir: '', log: createLog('silent') });
+  const database = await openDatabase({
+    url: await testDatabaseUrl(),
+    dataDir: '',
+    log: createLog('silent'),
+  });
   undo.push(() => database.close());
   return database;
 }

@@ -72,7 +72,8 @@ interface Server {
   stop(): Promise<void>;
 }
 
-async function startServer(): Promise<Server> {
+/** A PostgreSQL of its own, gone with this process. Throws when there are no binaries of one. */
+export async function startServer(): Promise<Server> {
   const bin = findBinaries();
   const owner = unprivilegedUser();
   const directory = mkdtempSync(join(tmpdir(), 'toolgate-postgres-'));
@@ -88,7 +89,7 @@ async function startServer(): Promise<Server> {
   });
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    output = (output + chunk).slice(-4000);
+    output = (output + chunk.toString()).slice(-4000);
   });
   const stop = () => stopServer(child);
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
@@ -139,7 +140,9 @@ async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
 
 function findBinaries(): string {
   const candidates = [pgConfigBindir(), ...newestFirst('/usr/lib/postgresql/*/bin'), ...pathFolders()];
-  const found = candidates.find((dir) => existsSync(join(dir, 'initdb')) && existsSync(join(dir, 'postgres')));
+  const found = candidates.find(
+    (dir) => existsSync(join(dir, 'initdb')) && existsSync(join(dir, 'postgres')),
+  );
   if (found === undefined) {
     throw new Error(
       'The tests need PostgreSQL 15 or newer: install it, or name a server in TOOLGATE_TEST_DATABASE_URL.',
@@ -150,7 +153,10 @@ function findBinaries(): string {
 
 function pgConfigBindir(): string {
   try {
-    return execFileSync('pg_config', ['--bindir'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync('pg_config', ['--bindir'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return ''; // Not installed: the other places are tried.
   }

@@ -2,5 +2,7 @@
 export { type AdminApp, createAdminApp } from './app.ts';
 export { openApiDocument } from './openapi.ts';
 export { configRoutes } from './routes.ts';
-export { type Degraded, statusMount } from './status.ts';
+export { degradedParts } from './degraded.ts';
+export { adminMount } from './mount.ts';
+export { statusMount } from './status.ts';
 export type { ApplyOptions } from './contract.ts';

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { startIssuer } from '../../test/fakes/oidc-issuer.ts';
 import { identityWorld, publicUrl, reasonOf } from '../../test/identity-world.ts';
 import { tokenInput } from './contract.ts';
-import { createToken } from './index.ts';
+import { createToken } from './routes.ts';
 import { afterAll } from 'vitest';
 
 const adminToken = 'the-operators-own-token-1234567890';

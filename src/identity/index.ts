@@ -3,4 +3,5 @@
 export { createIdentity, type Identity, type IdentityDeps } from './authenticate.ts';
 export type { Directory } from './directory.ts';
 export type { CallerRequest } from './providers/provider.ts';
-export { createToken, identityRoutes } from './routes.ts';
+export { localTokens } from './local-tokens.ts';
+export { identityRoutes } from './routes.ts';

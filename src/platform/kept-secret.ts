@@ -3,16 +3,25 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /** The text of a file in the data directory that only its owner may read; made by `make` when it is not there. */
-export async function keptSecret(dataDir: string, name: string, make: () => Promise<string> | string): Promise<string> {
+export async function keptSecret(
+  dataDir: string,
+  name: string,
+  make: () => Promise<string> | string,
+): Promise<string> {
   const file = path.join(dataDir, name);
   const found = await readIfThere(file);
   if (found !== undefined) return found;
-  const made = await make();
+  return replaceSecret(dataDir, name, await make());
+}
+
+/** Writes the file, whatever it held before, and returns the secret. */
+export async function replaceSecret(dataDir: string, name: string, secret: string): Promise<string> {
+  const file = path.join(dataDir, name);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(file, `${made}\n`, { mode: 0o600 });
+  await writeFile(file, `${secret}\n`, { mode: 0o600 });
   // An existing file keeps its mode on writing.
   await chmod(file, 0o600);
-  return made;
+  return secret;
 }
 
 /** The file's text without white space around it; undefined when it is missing or empty. */

@@ -19,6 +19,21 @@ export type ResolveHost = (host: string) => Promise<readonly string[]>;
 
 const resolveMs = 5_000;
 
+/** A guard whose allowed addresses may change while connections are being made. */
+export function createReloadableGuard(
+  allow: readonly string[],
+): NetGuard & { allowOnly(allow: readonly string[]): void } {
+  let guard = createNetGuard({ allow });
+  return {
+    checkUrl: (url) => guard.checkUrl(url),
+    allows: (address) => guard.allows(address),
+    lookup: (...query) => guard.lookup(...query),
+    allowOnly(next) {
+      guard = createNetGuard({ allow: next });
+    },
+  };
+}
+
 /**
  * `allow` are the addresses and CIDRs (config key `network.allow`) that may be reached although they are private.
  * Throws `network_allow_invalid` for one that is neither.

@@ -31,10 +31,25 @@ export function banner(o: {
     const width = Math.max(...o.tokens.map(([user]) => user.length));
     for (const [user, token] of o.tokens) lines.push(`    ${user.padEnd(width)}  ${token}`);
     const [user, token] = o.tokens[0] ?? ['', ''];
-    const client = { mcpServers: { toolgate: { type: 'http', url: `${o.url}/mcp`, headers: { Authorization: `Bearer ${token}` } } } };
-    lines.push('', `  For an MCP client, as ${user}:`, ...JSON.stringify(client, null, 2).split('\n').map((line) => `    ${line}`));
+    const client = {
+      mcpServers: {
+        toolgate: { type: 'http', url: `${o.url}/mcp`, headers: { Authorization: `Bearer ${token}` } },
+      },
+    };
+    lines.push(
+      '',
+      `  For an MCP client, as ${user}:`,
+      ...JSON.stringify(client, null, 2)
+        .split('\n')
+        .map((line) => `    ${line}`),
+    );
   }
   const where = o.ownsAdminToken ? `the token in ${o.dataDir}/admin-token` : 'your TOOLGATE_ADMIN_TOKEN';
-  lines.push('', `  Admin API: ${o.url}/mcp-admin/api (described at /openapi.json there), with ${where}.`, '  Stop with Ctrl-C.', '');
+  lines.push(
+    '',
+    `  Admin API: ${o.url}/mcp-admin/api (described at /openapi.json there), with ${where}.`,
+    '  Stop with Ctrl-C.',
+    '',
+  );
   return lines.join('\n');
 }

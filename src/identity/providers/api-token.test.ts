@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { identityWorld, reasonOf } from '../../../test/identity-world.ts';
 import { tokenInput } from '../contract.ts';
-import { createToken } from '../index.ts';
+import { createToken } from '../routes.ts';
 import { makeToken } from '../token-format.ts';
 
 const world = await identityWorld();

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 import { expect, test, vi } from 'vitest';
 import { identityWorld, reasonOf } from '../../../test/identity-world.ts';
 import { tokenInput } from '../contract.ts';
-import { createToken } from '../index.ts';
+import { createToken } from '../routes.ts';
 
 const secret = 'open-webui-header-secret-0123456789';
 const world = await identityWorld({ openWebUiJwtSecret: secret });

@@ -39,7 +39,7 @@ class Watch implements Changes {
   #timer: NodeJS.Timeout | undefined;
   #failingSince: Date | null = null;
   #latest: Promise<void> = Promise.resolve();
-  #stopListening = async (): Promise<void> => {};
+  #stopListening: (() => Promise<void>) | undefined;
 
   constructor(database: Database, { log, clock, pollMs = 1000 }: WatchOptions) {
     this.#database = database;
@@ -72,7 +72,7 @@ class Watch implements Changes {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#subscribers.clear();
-    await this.#stopListening();
+    await this.#stopListening?.();
     await this.#latest;
   }
 

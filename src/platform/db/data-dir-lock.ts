@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { AppError } from '../errors.ts';
 
@@ -10,98 +10,72 @@ export interface DataDirLock {
   release(): Promise<void>;
 }
 
-interface Holder {
-  pid: number;
-  /** When that process began, in whatever form the system tells: the same pid later is another process. */
-  started: string;
-}
+const attempts = 5;
 
-/** Takes the lock of `dataDir`, over from a dead process if need be; rejects with `data_dir_in_use`. */
+/**
+ * Takes the lock of `dataDir`; rejects with `data_dir_in_use` while another process holds it. The lock of a
+ * dead process does not count.
+ *
+ * Each process announces itself under a name of its own and then looks for others. Of two, the later one sees
+ * the earlier one, so they never both go on; and no name is ever used again, so clearing away a dead
+ * process can never hit a living one.
+ */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
-  const path = join(dataDir, 'lock');
-  const own = JSON.stringify({ pid: process.pid, started: await startOf(process.pid) } satisfies Holder);
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, own);
-  try {
-    // A link appears with its whole content or not at all, and never over an existing file.
-    while (!(await linked(draft, path))) await removeStale(path);
-  } finally {
-    await rm(draft, { force: true });
+  const own = `lock.${process.pid}.${await startOf(process.pid)}`;
+  const path = join(dataDir, own);
+  const release = () => rm(path, { force: true });
+  for (let attempt = 1; ; attempt += 1) {
+    await announce(path);
+    const holder = await otherHolder(dataDir, own).catch(async (error: unknown) => {
+      await release();
+      throw error;
+    });
+    if (holder === undefined) return { release };
+    await release();
+    // Two that start at once may both step back; by chance one is first at the next attempt.
+    if (attempt === attempts) throw inUse(holder);
+    await sleep(Math.random() * 100);
   }
-  return {
-    async release() {
-      if ((await read(path)) === own) await rm(path, { force: true });
-    },
-  };
 }
 
-async function linked(from: string, to: string): Promise<boolean> {
+async function announce(path: string): Promise<void> {
   try {
-    await link(from, to);
-    return true;
+    await writeFile(path, '', { flag: 'wx' });
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+    const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    throw exists ? inUse(process.pid) : error;
   }
 }
 
-async function removeStale(path: string): Promise<void> {
-  const content = await read(path);
-  if (content === undefined) return;
-  const holder = parse(content);
-  if (holder && (await startOf(holder.pid)) === holder.started) throw inUse(holder.pid);
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return; // Another process was quicker; the next round sees its lock.
-    throw error;
+/** The pid of another living holder; clears the dead ones away. */
+async function otherHolder(dataDir: string, own: string): Promise<number | undefined> {
+  for (const name of await readdir(dataDir)) {
+    const match = /^lock\.(\d+)\.(.*)$/.exec(name);
+    if (match === null || name === own) continue;
+    const pid = Number(match[1]);
+    if ((await startOf(pid)) === match[2]) return pid;
+    await rm(join(dataDir, name), { force: true });
   }
-  // Another process may have taken the lock over between the reading and the renaming: give it back.
-  if ((await read(aside)) !== content) await linked(aside, path);
-  await rm(aside, { force: true });
+  return undefined;
 }
 
-async function read(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function parse(content: string): Holder | undefined {
-  try {
-    const value: unknown = JSON.parse(content);
-    if (typeof value !== 'object' || value === null || !('pid' in value) || !('started' in value)) return undefined;
-    return typeof value.pid === 'number' && typeof value.started === 'string'
-      ? { pid: value.pid, started: value.started }
-      : undefined;
-  } catch {
-    return undefined; // Not written by us, or cut off by a power loss: nobody holds it.
-  }
-}
-
-/** When the process began; an empty string when there is none with this pid. */
-async function startOf(pid: number): Promise<string> {
+/** When the process began, to tell it from a later one with the same pid; null when there is none. */
+async function startOf(pid: number): Promise<string | null> {
   try {
     if (process.platform === 'linux') {
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
       // From field 3 on, as the name in field 2 may hold blanks and parentheses: 3 is the state (Z: dead, but
       // not yet collected by its parent), 22 the start in ticks since boot.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+      return fields[0] === 'Z' ? null : (fields[19] ?? null);
     }
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], { timeout: 5_000 });
-    return stdout.trim();
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      timeout: 5_000,
+    });
+    return stdout.trim().replaceAll(/\W+/g, '-');
   } catch {
-    return '';
+    return null; // Both ways fail in this manner when there is no such process.
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 function inUse(pid: number): AppError {

@@ -27,7 +27,10 @@ export interface Database {
 export async function pingWithin(db: Db, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`The database did not answer within ${timeoutMs} ms.`)), timeoutMs);
+    timer = setTimeout(
+      () => reject(new Error(`The database did not answer within ${timeoutMs} ms.`)),
+      timeoutMs,
+    );
   });
   try {
     await Promise.race([sql`select 1`.execute(db), late]);

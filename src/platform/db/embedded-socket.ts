@@ -22,6 +22,8 @@ export class EmbeddedSocket extends Duplex {
   connect(): this {
     this.#start().then(
       (engine) => {
+        // Given up while the engine started: nobody else may be kept waiting for its end.
+        if (this.destroyed) return void engine.close();
         this.#engine = engine;
         void engine.ended.then(() => this.destroy(new Error('The embedded database has ended.')));
         this.emit('connect');

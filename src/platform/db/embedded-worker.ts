@@ -6,12 +6,16 @@ import type { EngineAnswer, EngineRequest } from './engine.ts';
 const port = parentPort;
 if (port === null) throw new Error('This file runs as a worker thread.');
 
-const answer = (message: EngineAnswer) => port.postMessage(message, message.bytes ? [message.bytes.buffer] : []);
+const answer = (message: EngineAnswer) =>
+  port.postMessage(message, message.bytes ? [message.bytes.buffer] : []);
 
 const database = await PGlite.create(String(workerData));
 answer({ id: 0 });
 
-const handlers: Record<EngineRequest['kind'], (request: EngineRequest) => Promise<Uint8Array<ArrayBuffer> | undefined>> = {
+const handlers: Record<
+  EngineRequest['kind'],
+  (request: EngineRequest) => Promise<Uint8Array<ArrayBuffer> | undefined>
+> = {
   // A copy: the answer may be a view into memory that PGlite uses again.
   protocol: async ({ bytes }) => new Uint8Array(await database.execProtocolRaw(bytes ?? new Uint8Array())),
   dump: async () => new Uint8Array(await (await database.dumpDataDir('none')).arrayBuffer()),

@@ -91,7 +91,9 @@ async function writeUntilKilled(dataDir: string, rows: number): Promise<number[]
       await sql\`insert into kept values (\${id})\`.execute(db);
       writeSync(1, id + '\\n');
     }`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const acknowledged: number[] = [];
   const exited = once(child, 'exit');
   for await (const line of createInterface({ input: child.stdout })) {

@@ -8,13 +8,11 @@ import type { Log } from '../log.ts';
 import { type Channels, createChannels, listenTo, unlistenTo } from './channels.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { type Database, pingWithin } from './database.ts';
-
 import { EmbeddedSocket } from './embedded-socket.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { createPool, kyselyOn } from './pool.ts';
-import { listSnapshots, takeSnapshot } from './snapshots.ts';
+import { keepSnapshots, listSnapshots, type SnapshotSource } from './snapshots.ts';
 
-const snapshotEveryMs = 15 * 60_000;
 /** How long a query waits while others, or one long transaction, hold the only connection. */
 const queueTimeoutMs = 30_000;
 /** PGlite cannot cancel a query. One that takes this long ends the engine, and the next connection starts another. */
@@ -70,9 +68,16 @@ async function openEngine(paths: Paths, start: typeof startEngine, log: Log): Pr
     const engine = await start(paths.database);
     await rm(paths.creating, { force: true });
     return engine;
-  } catch (cause) {
-    throw damaged(paths, snapshot, cause);
+  } catch (error) {
+    // The engine says only that it failed; why is in its cause.
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    throw existsSync(paths.creating) ? notMade(paths, cause) : damaged(paths, snapshot, cause);
   }
+}
+
+function notMade(paths: Paths, cause: unknown): AppError {
+  const message = `The embedded database cannot be made in ${paths.database} (${messageOf(cause)}). Check that the disk has room and that the directory is writable, or set DATABASE_URL.`;
+  return new AppError('data_dir_unwritable', 500, message, { cause });
 }
 
 function damaged(paths: Paths, snapshot: string | undefined, cause: unknown): AppError {
@@ -96,7 +101,7 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
   const channels = createChannels();
   const pool = createEmbeddedPool(engines.next, channels, log);
   const db = kyselyOn(pool);
-  const snapshots = createSnapshots(pool, engines.dump, paths.snapshots, log);
+  const snapshots = keepSnapshots(paths.snapshots, sourceOf(pool, engines.dump), log);
   const close = async () => {
     await snapshots.close();
     await pool.end();
@@ -120,50 +125,60 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
       }
       return stop;
     },
+    // `silenceMs` remains: it only tells an engine that hangs from one that works.
     withoutTimeLimit: (work) => work(db),
     ping: (timeoutMs) => pingWithin(db, timeoutMs),
     close: () => (closing ??= close()),
   };
 }
 
-/** One engine at a time: after one failed, the next connection gets a new one on the same directory. */
+/** One engine at a time: after one ended, the next connection gets a new one on the same directory. */
 function createEngines(first: Engine, start: () => Promise<Engine>) {
-  let current = first;
+  let latest = Promise.resolve(first);
   let used = false;
   return {
-    async next(): Promise<Engine> {
+    next(): Promise<Engine> {
       if (used) {
-        await current.ended;
-        current = await start();
+        const ended = latest.then(
+          (engine) => engine.ended,
+          () => undefined, // It never started.
+        );
+        latest = ended.then(start);
       }
       used = true;
-      return current;
+      return latest;
     },
-    dump: () => current.dump(),
-    close: () => current.close(),
+    dump: async () => (await latest).dump(),
+    close: async () => (await latest).close(),
   };
+}
+
+/** The pool waits for what `onConnect` promises, which its types do not say. */
+interface AwaitingConfig extends Omit<pg.PoolConfig, 'onConnect'> {
+  onConnect(client: pg.ClientBase): Promise<void>;
 }
 
 function createEmbeddedPool(nextEngine: () => Promise<Engine>, channels: Channels, log: Log): pg.Pool {
   let connected = false;
-  const config: pg.PoolConfig = {
+  const onConnect = async (client: pg.ClientBase): Promise<void> => {
+    await channels.attach(client);
+    if (connected) channels.resync();
+    connected = true;
+  };
+  const config: AwaitingConfig = {
     max: 1,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: queueTimeoutMs,
     query_timeout: silenceMs,
     ssl: false,
     stream: () => new EmbeddedSocket(nextEngine),
-    onConnect: async (client) => {
-      await channels.attach(client);
-      if (connected) channels.resync();
-      connected = true;
-    },
+    onConnect,
   };
   return createPool(config, log);
 }
 
-function createSnapshots(pool: pg.Pool, dump: Engine['dump'], directory: string, log: Log) {
-  const source = {
+function sourceOf(pool: pg.Pool, dump: () => Promise<Uint8Array>): SnapshotSource {
+  return {
     async version() {
       const { rows } = await pool.query<{ version: string }>(
         'select pg_snapshot_xmax(pg_current_snapshot())::text as version',
@@ -173,23 +188,6 @@ function createSnapshots(pool: pg.Pool, dump: Engine['dump'], directory: string,
     async dump() {
       await pool.query('checkpoint');
       return dump();
-    },
-  };
-  let running: Promise<void> = Promise.resolve();
-  const take = () => {
-    running = running
-      .then(() => takeSnapshot(directory, source, new Date()))
-      .then(
-        (path) => void (path && log.debug({ path }, 'wrote a snapshot of the embedded database')),
-        (error: unknown) => log.error({ error: messageOf(error) }, 'no snapshot of the embedded database was written'),
-      );
-    return running;
-  };
-  const timer = setInterval(() => void take(), snapshotEveryMs).unref();
-  return {
-    async close() {
-      clearInterval(timer);
-      await take();
     },
   };
 }

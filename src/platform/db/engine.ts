@@ -24,13 +24,17 @@ export interface Engine {
   readonly ended: Promise<void>;
 }
 
+const openTimeoutMs = 120_000;
 const closeTimeoutMs = 10_000;
 
 /** Opens (or first creates) the database in `directory`; rejects with what PGlite says when it cannot. */
 export async function startEngine(directory: string): Promise<Engine> {
   const waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
   // No flags of this process: test runners and debuggers add some that a thread cannot have.
-  const worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: directory, execArgv: [] });
+  const worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
+    workerData: directory,
+    execArgv: [],
+  });
   let failure = new Error('The embedded database has ended.');
   let exited = false;
   let lastId = 0;
@@ -70,6 +74,15 @@ export async function startEngine(directory: string): Promise<Engine> {
 
   const opened = Promise.withResolvers<Uint8Array>();
   waiting.set(0, opened);
-  await opened.promise;
-  return { exchange: (bytes) => (closing ? Promise.reject(failure) : ask('protocol', bytes)), dump: () => (closing ? Promise.reject(failure) : ask('dump')), close: () => (closing ??= close()), ended };
+  const timer = setTimeout(() => {
+    failure = new Error(`The embedded database did not open within ${openTimeoutMs / 1000} seconds.`);
+    void worker.terminate();
+  }, openTimeoutMs);
+  await opened.promise.finally(() => clearTimeout(timer));
+  return {
+    exchange: (bytes) => (closing ? Promise.reject(failure) : ask('protocol', bytes)),
+    dump: () => (closing ? Promise.reject(failure) : ask('dump')),
+    close: () => (closing ??= close()),
+    ended,
+  };
 }

@@ -11,10 +11,14 @@ import { type Database, migrate, openDatabase, pendingMigrations } from './index
 const log = createLog('silent');
 const migrations = new URL('../../../migrations/', import.meta.url);
 
+let dataDir: string;
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'toolgate-test-'));
+});
+afterAll(() => rm(dataDir, { recursive: true }));
+
 async function embeddedDatabase(): Promise<Database> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'toolgate-test-'));
   const database = await openDatabase({ dataDir, log });
-  afterAll(() => rm(dataDir, { recursive: true }));
   await migrate(database, migrations);
   return database;
 }
@@ -27,12 +31,16 @@ describe.each([
 
   beforeAll(async () => {
     database = await open();
-    await sql`create table thing (id int primary key, name text not null check (name <> 'bad'))`.execute(database.db);
+    await sql`create table thing (id int primary key, name text not null check (name <> 'bad'))`.execute(
+      database.db,
+    );
   });
   afterAll(() => database.close());
 
   const ids = async () =>
-    (await sql<{ id: number }>`select id from thing order by id`.execute(database.db)).rows.map(({ id }) => id);
+    (await sql<{ id: number }>`select id from thing order by id`.execute(database.db)).rows.map(
+      ({ id }) => id,
+    );
 
   test('the engine is the one that was asked for', () => {
     expect(database.kind).toBe(kind);
@@ -149,6 +157,16 @@ describe.each([
     await stop();
     await notify(database.db, 'nobody listens');
     expect(heard).toHaveLength(2);
+  });
+
+  test('more queries than can wait are refused at once, and the others are answered', async () => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 1200 }, () => sql`select 1`.execute(database.db)),
+    );
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused.length).toBeGreaterThan(100);
+    expect(refused.length).toBeLessThanOrEqual(200);
+    expect(refused[0]?.reason).toMatchObject({ code: 'database_busy', status: 503 });
   });
 
   test('migrating again applies nothing', async () => {

@@ -29,7 +29,9 @@ async function setup({ pollMs = never, ...timing }: Setup = {}) {
     load: async () => {
       state.loads += 1;
       if (state.broken) throw new Error('no database');
-      const { rows } = await sql<{ id: string }>`select id from mcp_proxy.tenants order by id`.execute(database.db);
+      const { rows } = await sql<{ id: string }>`select id from mcp_proxy.tenants order by id`.execute(
+        database.db,
+      );
       return rows.map(({ id }) => id);
     },
   });
@@ -55,7 +57,9 @@ test('a view holds the data as soon as it exists and follows each change', async
 
 test('a change of another topic loads nothing', async () => {
   const { database, state } = await setup();
-  await sql`update mcp_proxy.live_versions set version = version + 1 where topic = 'tokens'`.execute(database.db);
+  await sql`update mcp_proxy.live_versions set version = version + 1 where topic = 'tokens'`.execute(
+    database.db,
+  );
   await sql`notify toolgate_live, 'tokens'`.execute(database.db);
   await addTenant(database, 'acme'); // Told after the other, so that the wait below has an end.
   await expect.poll(() => state.loads).toBe(2);
@@ -65,7 +69,9 @@ test('a change whose notification was lost is found by looking', async () => {
   const { database, live } = await setup({ pollMs: 20 });
   await sql`alter table mcp_proxy.tenants disable trigger live`.execute(database.db);
   await addTenant(database, 'quiet');
-  await sql`update mcp_proxy.live_versions set version = version + 1 where topic = 'access'`.execute(database.db);
+  await sql`update mcp_proxy.live_versions set version = version + 1 where topic = 'access'`.execute(
+    database.db,
+  );
   await expect.poll(() => live.current()).toEqual(['quiet']);
 });
 
@@ -139,7 +145,11 @@ test('the watch says since when the database does not answer', async () => {
 });
 
 test('the first load must work', async () => {
-  const changes: Changes = { subscribe: () => () => undefined, failingSince: () => null, close: async () => {} };
+  const changes: Changes = {
+    subscribe: () => () => undefined,
+    failingSince: () => null,
+    close: async () => {},
+  };
   const load = () => Promise.reject(new Error('no database'));
   await expect(createLive({ topic: 'access', changes, load, log, clock })).rejects.toThrow('no database');
 });
@@ -161,7 +171,14 @@ function byHand() {
     loads.push(result);
     return result.promise;
   };
-  const creating: Promise<Live<string>> = createLive({ topic: 'x', changes, load, log, clock, minIntervalMs: 0 });
+  const creating: Promise<Live<string>> = createLive({
+    topic: 'x',
+    changes,
+    load,
+    log,
+    clock,
+    minIntervalMs: 0,
+  });
   return { loads, creating, change: () => onChange() };
 }
 

@@ -119,7 +119,8 @@ class View<T> implements Live<T> {
 
   #fail(error: unknown): void {
     const { log, clock, topic } = this.#o;
-    if (!this.#staleSince) log.warn({ topic, error: messageOf(error) }, 'cannot load changes; the last values stay');
+    if (!this.#staleSince)
+      log.warn({ topic, error: messageOf(error) }, 'cannot load changes; the last values stay');
     this.#staleSince ??= new Date(clock());
     this.#loadIn(Math.min(firstRetryMs * 2 ** this.#failures, longestRetryMs));
     this.#failures += 1;

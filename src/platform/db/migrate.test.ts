@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { emptyDatabaseUrl } from '../../../test/database.ts';
 import { createLog } from '../log.ts';
 import { type Database, migrate, openDatabase, pendingMigrations } from './index.ts';
@@ -20,12 +20,14 @@ beforeEach(async () => {
   await writeFile(join(directory, 'schema.sql'), 'this is not a migration');
   url = await emptyDatabaseUrl();
   database = await openDatabase({ url, dataDir: '', log });
-  afterAll(() => database.close());
+  onTestFinished(() => database.close());
 });
 
 const tables = async () => {
   const { rows } = await sql<{ name: string }>`
-    select table_name as name from information_schema.tables where table_schema = 'mcp_proxy' order by 1`.execute(database.db);
+    select table_name as name from information_schema.tables where table_schema = 'mcp_proxy' order by 1`.execute(
+    database.db,
+  );
   return rows.map(({ name }) => name);
 };
 
@@ -44,7 +46,10 @@ test('a new file is applied to a database that has the others', async () => {
 });
 
 test('a migration that fails leaves nothing of itself, and those before it stay', async () => {
-  await writeFile(join(directory, '0002_second.sql'), 'create table mcp_proxy.second (a int); select nonsense;');
+  await writeFile(
+    join(directory, '0002_second.sql'),
+    'create table mcp_proxy.second (a int); select nonsense;',
+  );
   await expect(migrate(database, directory)).rejects.toMatchObject({ code: '42703' });
   expect(await tables()).toEqual(['first', 'schema_migrations']);
   expect(await pendingMigrations(database, directory)).toEqual(['0002_second.sql']);
@@ -72,7 +77,10 @@ test('a database of a newer version is refused', async () => {
 });
 
 test('of several replicas that start at once, each migration is applied by one', async () => {
-  await writeFile(join(directory, '0001_first.sql'), 'create table mcp_proxy.first (a int); select pg_sleep(0.1);');
+  await writeFile(
+    join(directory, '0001_first.sql'),
+    'create table mcp_proxy.first (a int); select pg_sleep(0.1);',
+  );
   const replicas = await Promise.all([1, 2, 3, 4].map(() => openDatabase({ url, dataDir: '', log })));
   onTestFinished(() => Promise.all(replicas.map((replica) => replica.close())).then(() => undefined));
   const results = await Promise.all(replicas.map((replica) => migrate(replica, directory)));

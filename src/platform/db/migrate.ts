@@ -61,7 +61,9 @@ async function applyOnce(db: Db, file: Migration, files: readonly Migration[]): 
     // Asked anew under the lock: another replica may have applied it while this one waited.
     if (!(await pendingOf(trx, files)).includes(file.name)) return false;
     await sql.raw(file.text).execute(trx);
-    await sql`insert into mcp_proxy.schema_migrations (name, checksum) values (${file.name}, ${file.checksum})`.execute(trx);
+    await sql`insert into mcp_proxy.schema_migrations (name, checksum) values (${file.name}, ${file.checksum})`.execute(
+      trx,
+    );
     return true;
   });
 }

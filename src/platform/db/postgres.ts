@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -9,7 +10,7 @@ import { createPool, kyselyOn } from './pool.ts';
  * Milliseconds. `silence` is how long a server may say nothing at all (a dead network path); it is longer
  * than `statement`, after which a live server gives up by itself.
  */
-export const defaultTimeouts = { connect: 5_000, statement: 30_000, silence: 35_000 };
+export const defaultTimeouts = { connect: 5_000, statement: 30_000, silence: 35_000, close: 10_000 };
 
 /** Opens PostgreSQL at `url`; rejects with `database_unreachable` when nothing usable answers there. */
 export async function openPostgres(url: string, log: Log, timeouts = defaultTimeouts): Promise<Database> {
@@ -26,6 +27,11 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
   }
   const db = kyselyOn(pool);
   const listener = new Listener(() => new pg.Client(config), log);
+  const close = async () => {
+    const closed = Promise.all([listener.close(), pool.end()]);
+    // Over a dead network nobody ever confirms the end.
+    await Promise.race([closed, sleep(timeouts.close, undefined, { ref: false })]);
+  };
   let closing: Promise<void> | undefined;
   return {
     kind: 'postgres',
@@ -40,13 +46,17 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
       }
     },
     ping: (timeoutMs) => pingWithin(db, timeoutMs),
-    close: () => (closing ??= Promise.all([listener.close(), pool.end()]).then(() => undefined)),
+    close: () => (closing ??= close()),
   };
 }
 
 function connectionConfig(url: string, timeouts: typeof defaultTimeouts): pg.ClientConfig {
   if (!/^postgres(ql)?:\/\//.test(url)) {
-    throw new AppError('database_unreachable', 503, 'DATABASE_URL must look like postgres://user:password@host:5432/name.');
+    throw new AppError(
+      'database_unreachable',
+      503,
+      'DATABASE_URL must look like postgres://user:password@host:5432/name.',
+    );
   }
   return {
     connectionString: url,
@@ -75,7 +85,10 @@ function whereIs(url: string): string {
 /** By code, not by text: driver texts may quote what was in the URL. */
 function reasonOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  return reasons[code] ?? (/timeout/.test(messageOf(error)) ? 'it did not answer in time' : `it refused${code && ` (${code})`}`);
+  return (
+    reasons[code] ??
+    (/timeout/.test(messageOf(error)) ? 'it did not answer in time' : `it refused${code && ` (${code})`}`)
+  );
 }
 
 const reasons: Record<string, string> = {

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { coalesce } from './coalesce.ts';
 
 /** What a snapshot is made from. */
 export interface SnapshotSource {
@@ -12,21 +15,52 @@ export interface SnapshotSource {
   dump(): Promise<Uint8Array>;
 }
 
+/** Takes snapshots while a database is open. */
+export interface SnapshotKeeper {
+  /** Takes the last one. */
+  close(): Promise<void>;
+}
+
 const kept = 2;
+const everyMs = 15 * 60_000;
 const pattern = /^.+_(\d+)\.tar\.gz$/;
 
 /**
- * Copies of the embedded database, which does not survive a power loss as surely as PostgreSQL does.
- * Writes one unless nothing changed since the last; resolves with its path, or null.
+ * The embedded database does not survive a power loss as surely as PostgreSQL does, so it is copied to
+ * `directory` every 15 minutes and at the end. A copy that fails is logged; the next one is tried in its turn.
  */
-export async function takeSnapshot(directory: string, source: SnapshotSource, now: Date): Promise<string | null> {
+export function keepSnapshots(directory: string, source: SnapshotSource, log: Log): SnapshotKeeper {
+  const take = coalesce(async () => {
+    try {
+      const path = await takeSnapshot(directory, source, new Date());
+      if (path !== null) log.debug({ path }, 'wrote a snapshot of the embedded database');
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'no snapshot of the embedded database was written');
+    }
+  });
+  const timer = setInterval(() => void take(), everyMs).unref();
+  return {
+    close() {
+      clearInterval(timer);
+      return take();
+    },
+  };
+}
+
+/** Writes one unless nothing changed since the last; resolves with its path, or null. */
+export async function takeSnapshot(
+  directory: string,
+  source: SnapshotSource,
+  now: Date,
+): Promise<string | null> {
   const version = await source.version();
   const [newest] = await listSnapshots(directory);
   if (newest !== undefined && pattern.exec(newest)?.[1] === version) return null;
   const name = `${now.toISOString().replaceAll(':', '-')}_${version}.tar.gz`;
   const path = join(directory, name);
   await writeDurably(directory, path, await source.dump());
-  for (const old of (await listSnapshots(directory)).slice(kept)) await rm(join(directory, old), { force: true });
+  for (const old of (await listSnapshots(directory)).slice(kept))
+    await rm(join(directory, old), { force: true });
   return path;
 }
 

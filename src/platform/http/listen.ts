@@ -33,5 +33,10 @@ function refused(error: NodeJS.ErrnoException, host: string, port: number): AppE
     EADDRNOTAVAIL: `This machine has no address ${host}; HOST says which one to listen on.`,
     ENOTFOUND: `HOST is "${host}", which is no address of this machine.`,
   };
-  return new AppError('cannot_listen', 500, why[error.code ?? ''] ?? `Cannot listen on ${host}:${port} (${error.code}).`, { cause: error });
+  return new AppError(
+    'cannot_listen',
+    500,
+    why[error.code ?? ''] ?? `Cannot listen on ${host}:${port} (${error.code}).`,
+    { cause: error },
+  );
 }

@@ -15,19 +15,31 @@ const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
  * server on a loopback address answers only to loopback names and its public one; a page may call only from its
  * own origin or one on the list. `allowed` may be `*`, which opens CORS to all without cookies.
  */
-export function createOriginGuard(o: { bindHost: string; publicUrl: string; allowed: readonly string[] }): OriginGuard {
+export function createOriginGuard(o: {
+  bindHost: string;
+  publicUrl: string;
+  allowed: readonly string[];
+}): OriginGuard {
   const publicUrl = new URL(o.publicUrl);
   const isLoopback = o.bindHost === '127.0.0.1' || o.bindHost === '::1' || o.bindHost === 'localhost';
-  const mayName = (host: string) => loopbackNames.has(hostname(host)) || hostname(host) === publicUrl.hostname;
+  const mayName = (host: string) =>
+    loopbackNames.has(hostname(host)) || hostname(host) === publicUrl.hostname;
   return {
     check(host, origin) {
       if (isLoopback && (host === undefined || !mayName(host))) {
-        return { ok: false, message: 'This address is not one that this server answers to; set PUBLIC_URL to the one it has.' };
+        return {
+          ok: false,
+          message: 'This address is not one that this server answers to; set PUBLIC_URL to the one it has.',
+        };
       }
       if (origin === undefined || origin === publicUrl.origin) return nothing;
-      if (o.allowed.includes('*') || o.allowed.includes(origin)) return { ok: true, headers: corsHeaders(origin) };
+      if (o.allowed.includes('*') || o.allowed.includes(origin))
+        return { ok: true, headers: corsHeaders(origin) };
       if (isLoopback && isLoopbackOrigin(origin)) return nothing;
-      return { ok: false, message: 'Pages of this origin may not call this server; add the origin to CORS_ALLOWED_ORIGINS.' };
+      return {
+        ok: false,
+        message: 'Pages of this origin may not call this server; add the origin to CORS_ALLOWED_ORIGINS.',
+      };
     },
   };
 }
@@ -37,7 +49,10 @@ function corsHeaders(origin: string): readonly (readonly [string, string])[] {
     ['access-control-allow-origin', origin],
     ['vary', 'origin'],
     ['access-control-allow-methods', 'GET, POST, DELETE, OPTIONS'],
-    ['access-control-allow-headers', 'authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name'],
+    [
+      'access-control-allow-headers',
+      'authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name',
+    ],
     ['access-control-expose-headers', 'mcp-session-id, www-authenticate, x-request-id'],
     ['access-control-max-age', '600'],
   ];

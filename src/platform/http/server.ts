@@ -66,7 +66,13 @@ async function serve(options: HttpOptions, req: IncomingMessage, res: ServerResp
   const wait = options.limit(clientIp);
   if (wait > 0) {
     res.setHeader('retry-after', String(wait));
-    return answer(res, 429, 'rate_limited', `Too many requests from this address: try again in ${wait} s.`, requestId);
+    return answer(
+      res,
+      429,
+      'rate_limited',
+      `Too many requests from this address: try again in ${wait} s.`,
+      requestId,
+    );
   }
   const mount = options.mounts.find((one) => one.takes(path));
   if (!mount) return answer(res, 404, 'not_found', 'There is nothing at this address.', requestId);
@@ -81,8 +87,17 @@ function answer(res: ServerResponse, status: number, code: string, message: stri
 }
 
 /** Sends a JSON body. */
-export function sendJson(res: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const text = JSON.stringify(body);
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers });
+  res.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
   res.end(text);
 }
