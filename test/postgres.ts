@@ -138,7 +138,8 @@ async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-function findBinaries(): string {
+/** Where `initdb` and `postgres` are. */
+export function findBinaries(): string {
   const candidates = [pgConfigBindir(), ...newestFirst('/usr/lib/postgresql/*/bin'), ...pathFolders()];
   const found = candidates.find(
     (dir) => existsSync(join(dir, 'initdb')) && existsSync(join(dir, 'postgres')),
@@ -171,7 +172,7 @@ function pathFolders(): string[] {
 }
 
 /** PostgreSQL refuses to run as root, so root hands it to another user. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string, user: string) =>
     Number(execFileSync('id', [flag, user], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));

@@ -12,7 +12,7 @@ import type { ListStore } from './lists/list-store.ts';
 import type { ListViews } from './lists/view.ts';
 import type { RpcMessage, RpcNotification, RpcRequest, RpcResponse } from './rpc/message.ts';
 import type { Era } from './rpc/protocol.ts';
-import type { ClientAnswer } from './upstreams/upstream.ts';
+import type { ClientAnswer } from './upstreams/outgoing.ts';
 import type { UpstreamPool } from './upstreams/pool.ts';
 import type { Target } from './upstreams/target.ts';
 
@@ -116,7 +116,7 @@ export interface GateSettings {
   readonly listDeadlineMs: number;
   readonly maxBodyBytes: number;
   readonly recordCalls: boolean;
-  readonly rateLimit: { readonly perMinute: number; readonly perIp: number } | null;
+  readonly rateLimit: { readonly perMinute: number } | null;
 }
 
 /** The request that a step needs; faces put it there before the pipeline goes on. */

@@ -25,11 +25,21 @@ export const serverTool = z.object({
 
 export const api = {
   listServerTools: endpoint({
-    method: 'GET', path: '/servers/{id}/tools', tag: 'Servers', summary: 'Tools that a server has, before anybody’s rights',
-    params: z.object({ id: serverId }), query: forTenant, output: z.object({ items: z.array(serverTool), nextCursor: z.null() }),
+    method: 'GET',
+    path: '/servers/{id}/tools',
+    tag: 'Servers',
+    summary: 'Tools that a server has, before anybody’s rights',
+    params: z.object({ id: serverId }),
+    query: forTenant,
+    output: z.object({ items: z.array(serverTool), nextCursor: z.null() }),
   }),
   testServer: endpoint({
-    method: 'POST', path: '/servers/{id}/test', tag: 'Servers', summary: 'Connect to a server now and say how it went',
-    params: z.object({ id: serverId }), query: forTenant, output: serverTest,
+    method: 'POST',
+    path: '/servers/{id}/test',
+    tag: 'Servers',
+    summary: 'Connect to a server now and say how it went',
+    params: z.object({ id: serverId }),
+    query: forTenant,
+    output: serverTest,
   }),
 };

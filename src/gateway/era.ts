@@ -8,7 +8,12 @@ import { gateInfo } from './upstreams/handshake.ts';
 const ownKeys = /^io\.modelcontextprotocol\//;
 
 /** Params for the server. `capabilities` are the caller's, as JSON text. */
-export function paramsForServer(rawParams: string | undefined, north: Era, south: Era, capabilities: string): string | undefined {
+export function paramsForServer(
+  rawParams: string | undefined,
+  north: Era,
+  south: Era,
+  capabilities: string,
+): string | undefined {
   if (north === south) return rawParams;
   return south === 'legacy' ? withoutEnvelope(rawParams) : withEnvelope(rawParams, capabilities);
 }
@@ -19,9 +24,15 @@ function withoutEnvelope(rawParams: string | undefined): string | undefined {
   const members = membersOf(rawParams);
   const span = findMember(members, '_meta');
   const rawMeta = span ? rawParams.slice(span.start, span.end) : '{}';
-  const kept = rawMeta.startsWith('{') ? membersOf(rawMeta).filter((member) => !ownKeys.test(member.key)) : [];
+  const kept = rawMeta.startsWith('{')
+    ? membersOf(rawMeta).filter((member) => !ownKeys.test(member.key))
+    : [];
   const keptMeta = kept.map((member) => rawMeta.slice(member.keyStart, member.end)).join(',');
-  const changes: Record<string, string | null> = { inputResponses: null, requestState: null, _meta: keptMeta === '' ? null : `{${keptMeta}}` };
+  const changes: Record<string, string | null> = {
+    inputResponses: null,
+    requestState: null,
+    _meta: keptMeta === '' ? null : `{${keptMeta}}`,
+  };
   const changed = editObject(rawParams, changes);
   return changed === '{}' ? undefined : changed;
 }
@@ -39,16 +50,26 @@ function withEnvelope(rawParams: string | undefined, capabilities: string): stri
 }
 
 /** The result as the caller's era wants it; undefined when the server asks for something that era cannot give. */
-export function resultForCaller(rawResult: string, method: string, north: Era, south: Era): string | undefined {
+export function resultForCaller(
+  rawResult: string,
+  method: string,
+  north: Era,
+  south: Era,
+): string | undefined {
   if (north === 'legacy') return south === 'legacy' ? rawResult : legacyResult(rawResult);
   const changes: Record<string, string> = {};
   // A modern result without a type is a server's slip; strict clients throw on it.
-  if (!rawResult.includes('"resultType"')) changes['resultType'] = '"complete"';
-  if (method === 'resources/read' && !rawResult.includes('"ttlMs"')) {
+  if (!says(rawResult, 'resultType')) changes['resultType'] = '"complete"';
+  if (method === 'resources/read' && !says(rawResult, 'ttlMs')) {
     changes['ttlMs'] = '0';
     changes['cacheScope'] = '"private"';
   }
   return Object.keys(changes).length === 0 ? rawResult : editObject(rawResult, changes);
+}
+
+/** Does the result itself have the member? The word alone may stand anywhere in what a server passes on. */
+function says(rawResult: string, key: string): boolean {
+  return rawResult.includes(`"${key}"`) && findMember(membersOf(rawResult), key) !== undefined;
 }
 
 function legacyResult(rawResult: string): string | undefined {
@@ -61,8 +82,12 @@ function legacyResult(rawResult: string): string | undefined {
 export function errorForCaller(response: RpcResponse, method: string, north: Era): string {
   const rawError = response.rawError ?? `{"code":${rpcCode.internal},"message":"Internal error"}`;
   const code = response.error?.code;
-  if (north === 'modern' && code === rpcCode.resourceNotFound) return editObject(rawError, { code: String(rpcCode.invalidParams) });
+  if (north === 'modern' && code === rpcCode.resourceNotFound)
+    return editObject(rawError, { code: String(rpcCode.invalidParams) });
   const data = response.error?.data;
-  const missing = method === 'resources/read' && code === rpcCode.invalidParams && isObject(data) && 'uri' in data;
-  return north === 'legacy' && missing ? editObject(rawError, { code: String(rpcCode.resourceNotFound) }) : rawError;
+  const missing =
+    method === 'resources/read' && code === rpcCode.invalidParams && isObject(data) && 'uri' in data;
+  return north === 'legacy' && missing
+    ? editObject(rawError, { code: String(rpcCode.resourceNotFound) })
+    : rawError;
 }

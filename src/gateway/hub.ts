@@ -2,21 +2,20 @@ import type { Principal } from '../access/contract.ts';
 import { rightsOf, type Snapshot } from '../access/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import type { CallPath } from './call.ts';
 import { type ListKind, listKinds, lists } from './lists/kinds.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** A client that keeps a stream open to hear of changes. */
 export interface Subscriber {
   readonly principal: Principal;
-  readonly tenant: string | null;
   /** Session of the legacy era. */
   readonly session: string | null;
-  readonly path: CallPath;
   /** Which lists it wants to hear about. */
   readonly kinds: ReadonlySet<ListKind>;
   /** Resources it subscribed to, by URI. */
   readonly uris: ReadonlySet<string>;
+  /** Key of the target that it would reach this server through at this moment; undefined: it may not. */
+  keyOf(server: string): string | undefined;
   notify(method: string, rawParams: string | undefined): void;
   /** Throws or rejects when the caller's credential no longer counts. */
   check(): Promise<void>;
@@ -58,18 +57,23 @@ export class Hub {
 
   resourceUpdated(target: Target, uri: string, rawParams: string | undefined): void {
     for (const subscriber of this.#subscribers.keys()) {
-      if (subscriber.uris.has(uri) && this.#sees(subscriber, target)) subscriber.notify('notifications/resources/updated', rawParams);
+      if (subscriber.uris.has(uri) && this.#sees(subscriber, target))
+        subscriber.notify('notifications/resources/updated', rawParams);
     }
   }
 
   /** Does anyone but this session wait for news of the resource? */
   isWanted(uri: string, besides: string | null): boolean {
-    return [...this.#subscribers.keys()].some((subscriber) => subscriber.uris.has(uri) && subscriber.session !== besides);
+    return [...this.#subscribers.keys()].some(
+      (subscriber) => subscriber.uris.has(uri) && subscriber.session !== besides,
+    );
   }
 
   /** Does anyone wait for news of this server's resources? Then its connection must not be put to rest. */
   holds(target: Target): boolean {
-    return [...this.#subscribers.keys()].some((subscriber) => subscriber.uris.size > 0 && this.#sees(subscriber, target));
+    return [...this.#subscribers.keys()].some(
+      (subscriber) => subscriber.uris.size > 0 && this.#sees(subscriber, target),
+    );
   }
 
   /** After a change of rights: whoever sees other things than before is told, whoever is out is out. */
@@ -81,7 +85,10 @@ export class Hub {
         this.#tell(subscriber, listKinds);
       }
       subscriber.check().catch((error: unknown) => {
-        this.#log.info({ principal: subscriber.principal.id, err: error }, 'stream ended: its credential no longer counts');
+        this.#log.info(
+          { principal: subscriber.principal.id, err: error },
+          'stream ended: its credential no longer counts',
+        );
         this.#subscribers.delete(subscriber);
         subscriber.end();
       });
@@ -95,17 +102,15 @@ export class Hub {
   }
 
   #tell(subscriber: Subscriber, kinds: readonly ListKind[]): void {
-    const methods = new Set(kinds.filter((kind) => subscriber.kinds.has(kind)).map((kind) => lists[kind].changed));
+    const methods = new Set(
+      kinds.filter((kind) => subscriber.kinds.has(kind)).map((kind) => lists[kind].changed),
+    );
     for (const method of methods) subscriber.notify(method, undefined);
   }
 
-  /** The same server through another tenant's credentials is another server. */
+  /** What one target says is not for those who reach the same server in another way. */
   #sees(subscriber: Subscriber, target: Target): boolean {
-    const { server } = subscriber.path;
-    if (server !== null && server !== target.server.id) return false;
-    if (target.scope.startsWith('tenant:') && target.tenant !== subscriber.tenant) return false;
-    if (target.scope.startsWith('user:') && target.scope !== `user:${subscriber.principal.id}`) return false;
-    return rightsOf(this.#snapshot(), subscriber.principal, this.#clock()).servers.includes(target.server.id);
+    return subscriber.keyOf(target.server.id) === target.key;
   }
 
   #signature(subscriber: Subscriber): string {

@@ -1,6 +1,6 @@
 // The data plane: MCP requests come in on the faces, pass the pipeline, and go out through the connectors.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Access } from '../access/index.ts';
+import type { Access, Snapshot } from '../access/index.ts';
 import type { Recorder } from '../audit/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -20,8 +20,10 @@ import { ListStore } from './lists/list-store.ts';
 import { kindsChangedBy } from './lists/kinds.ts';
 import { ListViews } from './lists/view.ts';
 import { UpstreamPool } from './upstreams/pool.ts';
+import { definitionKey } from './upstreams/target.ts';
 import { warmUp } from './upstreams/warm-up.ts';
 
+export { resourceMetadataMount } from './faces/resource-metadata.ts';
 export { gatewayRoutes } from './routes.ts';
 export { createLimiter, type RateLimiter } from './limiter.ts';
 export type { Gate } from './call.ts';
@@ -73,13 +75,22 @@ export function createGateway(o: GatewayOptions): Gateway {
     onUnsolicited: (target, key, message) => {
       const kinds = kindsChangedBy(message);
       if (kinds.length > 0) lists.changed(key, kinds);
-      else if (message.method === 'notifications/resources/updated') hub.resourceUpdated(target, String(message.params?.['uri']), message.rawParams);
+      else if (message.method === 'notifications/resources/updated')
+        hub.resourceUpdated(target, String(message.params?.['uri']), message.rawParams);
     },
   });
   const lists = new ListStore(pool, o.log, o.clock);
   const sessions = new Sessions(o.sessionKey, o.clock);
   const streams = new OpenStreams(o.clock);
-  const gate: Gate = { ...o, snapshot, pool, lists, hub, views: new ListViews(), limiter: createLimiter(o.clock) };
+  const gate: Gate = {
+    ...o,
+    snapshot,
+    pool,
+    lists,
+    hub,
+    views: new ListViews(o.settings.pageSize),
+    limiter: createLimiter(o.clock),
+  };
   const stopFollowing = o.access.live.onChange((changed) => {
     pool.apply(changed);
     warmUp(gate);
@@ -96,11 +107,7 @@ export function createGateway(o: GatewayOptions): Gateway {
       if (path === undefined) return serveServers(gate, req, res, arrival);
       return serveStreamableHttp({ gate, sessions, streams }, req, res, { ...arrival, path });
     },
-    unreachable: () =>
-      lists.all().flatMap(({ failure, failedSince, target }) => {
-        const current = snapshot().servers.get(target.server.id) === target.server;
-        return failure && failedSince !== undefined && current ? [{ server: target.server.id, since: new Date(failedSince), message: failure.message }] : [];
-      }),
+    unreachable: () => unreachable(lists, snapshot(), o.clock()),
     counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
     endStreams: () => hub.close(),
     async close() {
@@ -108,7 +115,24 @@ export function createGateway(o: GatewayOptions): Gateway {
       stopTelling();
       streams.close();
       hub.close();
+      lists.close();
       await pool.close();
     },
   };
+}
+
+/** How long a failure that nobody has met again is believed, in milliseconds: its key may have been replaced. */
+const failureTtl = 600_000;
+
+function unreachable(lists: ListStore, snapshot: Snapshot, now: number): ReturnType<Gateway['unreachable']> {
+  const found = new Map<string, { server: string; since: Date; message: string }>();
+  for (const { failure, failedSince, freshUntil, target } of lists.all()) {
+    const { id } = target.server;
+    const server = snapshot.servers.get(id);
+    // Each picture has objects of its own; equal definitions are the same server.
+    const isCurrent = server !== undefined && definitionKey(server) === definitionKey(target.server);
+    if (!failure || failedSince === undefined || !isCurrent || now - freshUntil > failureTtl) continue;
+    found.set(id, found.get(id) ?? { server: id, since: new Date(failedSince), message: failure.message });
+  }
+  return [...found.values()];
 }

@@ -26,7 +26,8 @@ export function createLimiter(clock: Clock): RateLimiter {
       const now = clock();
       const window = current(windows, key, now);
       const elapsed = (now - window.start) / windowMs;
-      if (window.previous * (1 - elapsed) + window.count >= limit) return Math.max(1, Math.ceil(((1 - elapsed) * windowMs) / 1000));
+      if (window.previous * (1 - elapsed) + window.count >= limit)
+        return Math.max(1, Math.ceil(((1 - elapsed) * windowMs) / 1000));
       window.count++;
       return 0;
     },

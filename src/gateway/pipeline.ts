@@ -27,10 +27,15 @@ export const pipeline = [
   [forward, ['stream']],
 ] as const satisfies readonly (readonly [Step, readonly Face[]])[];
 
-const stepsOf: Readonly<Record<Face, readonly Step[]>> = { stream: stepsFor('stream'), servers: stepsFor('servers') };
+const stepsOf: Readonly<Record<Face, readonly Step[]>> = {
+  stream: stepsFor('stream'),
+  servers: stepsFor('servers'),
+};
 
 function stepsFor(face: Face): Step[] {
-  return pipeline.filter(([, faces]: readonly [Step, readonly Face[]]) => faces.includes(face)).map(([step]) => step);
+  return pipeline
+    .filter(([, faces]: readonly [Step, readonly Face[]]) => faces.includes(face))
+    .map(([step]) => step);
 }
 
 /** Runs the steps of the call's face, and records the call however it ended. Throws what a step threw. */

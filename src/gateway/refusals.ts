@@ -6,7 +6,11 @@ import { gateCode, rpcCode } from './rpc/protocol.ts';
 
 /** Everything the data plane refuses with: one function each, so that wording and codes stand in one place. */
 
-const denied = { outcome: 'denied', status: 404, rpcCode: gateCode.notFound } as const satisfies Partial<Refusal>;
+const denied = {
+  outcome: 'denied',
+  status: 404,
+  rpcCode: gateCode.notFound,
+} as const satisfies Partial<Refusal>;
 
 /** "Not yours" and "not there" look the same. */
 export function noSuchServer(server: string): Refusal {
@@ -14,21 +18,36 @@ export function noSuchServer(server: string): Refusal {
 }
 
 export function noSuchTool(tool: string): Refusal {
-  return new Refusal('tool_not_found', `There is no tool "${shown(tool)}" that you may use.`, { ...denied, status: 200, rpcCode: rpcCode.invalidParams });
+  return new Refusal('tool_not_found', `There is no tool "${shown(tool)}" that you may use.`, {
+    ...denied,
+    status: 200,
+    rpcCode: rpcCode.invalidParams,
+  });
 }
 
 export function noSuchPrompt(prompt: string): Refusal {
-  return new Refusal('prompt_not_found', `There is no prompt "${shown(prompt)}" that you may use.`, { ...denied, status: 200, rpcCode: rpcCode.invalidParams });
+  return new Refusal('prompt_not_found', `There is no prompt "${shown(prompt)}" that you may use.`, {
+    ...denied,
+    status: 200,
+    rpcCode: rpcCode.invalidParams,
+  });
 }
 
 export function noSuchResource(uri: string): Refusal {
   return new Refusal('resource_not_found', `There is no resource "${shown(uri)}" that you may use.`, {
-    ...denied, status: 200, rpcCode: rpcCode.invalidParams, data: { uri },
+    ...denied,
+    status: 200,
+    rpcCode: rpcCode.invalidParams,
+    data: { uri },
   });
 }
 
 export function userDisabled(): Refusal {
-  return new Refusal('user_disabled', 'Your account is disabled here; ask an administrator.', { outcome: 'denied', status: 403, rpcCode: gateCode.refused });
+  return new Refusal('user_disabled', 'Your account is disabled here; ask an administrator.', {
+    outcome: 'denied',
+    status: 403,
+    rpcCode: gateCode.refused,
+  });
 }
 
 export function tenantUnknown(tenant: string | null): Refusal {
@@ -47,14 +66,23 @@ export function tenantAmbiguous(choices: readonly string[]): Refusal {
 
 export function rateLimited(seconds: number): Refusal {
   return new Refusal('rate_limited', `Too many requests: try again in ${seconds} s.`, {
-    outcome: 'rate_limited', status: 429, rpcCode: gateCode.limited, data: { retryAfter: seconds },
+    outcome: 'rate_limited',
+    status: 429,
+    rpcCode: gateCode.limited,
+    data: { retryAfter: seconds },
   });
 }
 
 export function recordsFull(): Refusal {
-  return new Refusal('records_full', 'The gate cannot keep its records at the moment and takes no calls until it can; try again soon.', {
-    outcome: 'error', status: 503, rpcCode: gateCode.unavailable,
-  });
+  return new Refusal(
+    'records_full',
+    'The gate cannot keep its records at the moment and takes no calls until it can; try again soon.',
+    {
+      outcome: 'error',
+      status: 503,
+      rpcCode: gateCode.unavailable,
+    },
+  );
 }
 
 export function noCredential(server: string): Refusal {
@@ -66,11 +94,20 @@ export function noCredential(server: string): Refusal {
 }
 
 export function unknownMethod(): Refusal {
-  return new Refusal('method_not_found', 'Method not found', { outcome: 'bad_request', status: 404, rpcCode: rpcCode.methodNotFound });
+  return new Refusal('method_not_found', 'Method not found', {
+    outcome: 'bad_request',
+    status: 404,
+    rpcCode: rpcCode.methodNotFound,
+  });
 }
 
 export function invalidParams(message: string, data?: unknown): Refusal {
-  return new Refusal('invalid_params', message, { outcome: 'bad_request', status: 400, rpcCode: rpcCode.invalidParams, data });
+  return new Refusal('invalid_params', message, {
+    outcome: 'bad_request',
+    status: 400,
+    rpcCode: rpcCode.invalidParams,
+    data,
+  });
 }
 
 const outcomeOf: Readonly<Record<UpstreamFailure, Outcome>> = {
@@ -93,7 +130,10 @@ export function upstreamFailed(server: string, error: unknown): Refusal {
   const message = known ? error.message : `The server "${server}" could not be used.`;
   const outcome = known ? outcomeOf[error.kind] : 'error';
   return new Refusal(known ? `upstream_${error.kind}` : 'upstream_failed', message, {
-    outcome, status: 200, rpcCode: gateCode.unavailable, cause: known ? error : new Error(messageOf(error), { cause: error }),
+    outcome,
+    status: 200,
+    rpcCode: gateCode.unavailable,
+    cause: known ? error : new Error(messageOf(error), { cause: error }),
   });
 }
 

@@ -14,9 +14,13 @@ const asWhom = 'service:toolgate';
 export function gatewayRoutes(gate: Gate): Route[] {
   return [
     route(api.listServerTools, async ({ params, query }) => {
-      const known = await gate.lists.reload(targetFor(gate, params.id, query.tenant ?? null), 'legacy', '{}').catch((error: unknown) => {
-        throw new AppError('upstream_unavailable', 502, upstreamFailed(params.id, error).message, { cause: error });
-      });
+      const known = await gate.lists
+        .reload(targetFor(gate, params.id, query.tenant ?? null), 'legacy', '{}')
+        .catch((error: unknown) => {
+          throw new AppError('upstream_unavailable', 502, upstreamFailed(params.id, error).message, {
+            cause: error,
+          });
+        });
       return { items: toolsOf(known), nextCursor: null };
     }),
     route(api.testServer, async ({ params, query }) => testServer(gate, params.id, query.tenant ?? null)),
@@ -31,10 +35,23 @@ async function testServer(gate: Gate, id: string, tenant: string | null) {
     const tools = known.lists.get('tools')?.length ?? 0;
     const { era = null, protocolVersion = null, serverInfo } = known.hello ?? {};
     const name = isObject(serverInfo) && typeof serverInfo['name'] === 'string' ? serverInfo['name'] : null;
-    return { ok: true, message: `The server answers and has ${tools} tools.`, era, protocolVersion, name, tools, milliseconds: gate.clock() - began };
+    return {
+      ok: true,
+      message: `The server answers and has ${tools} tools.`,
+      era,
+      protocolVersion,
+      name,
+      tools,
+      milliseconds: gate.clock() - began,
+    };
   } catch (error) {
     if (error instanceof AppError) throw error;
-    return { ok: false, message: upstreamFailed(id, error).message, ...nothing, milliseconds: gate.clock() - began };
+    return {
+      ok: false,
+      message: upstreamFailed(id, error).message,
+      ...nothing,
+      milliseconds: gate.clock() - began,
+    };
   }
 }
 
@@ -43,14 +60,21 @@ function targetFor(gate: Gate, id: string, tenantId: string | null): Target {
   const snapshot = gate.snapshot();
   const server = snapshot.servers.get(id);
   if (!server) throw new AppError('server_not_found', 404, `There is no server "${id}".`);
-  if (!server.definition.enabled) throw new AppError('server_disabled', 409, `The server "${id}" is disabled; enable it first.`);
+  if (!server.definition.enabled)
+    throw new AppError('server_disabled', 409, `The server "${id}" is disabled; enable it first.`);
   const tenant = tenantId === null ? null : (snapshot.tenants.get(tenantId) ?? null);
-  if (tenantId !== null && tenant === null) throw new AppError('tenant_not_found', 404, `There is no tenant "${tenantId}".`);
+  if (tenantId !== null && tenant === null)
+    throw new AppError('tenant_not_found', 404, `There is no tenant "${tenantId}".`);
   const override = tenantId === null ? undefined : snapshot.endpointOf(tenantId, id);
   const credentials = new Map<string, FoundCredential>();
   for (const name of neededCredentials(server, override)) {
     const found = gate.vault.find({ tenant: tenantId, server: id, name });
-    if (!found) throw new AppError('no_credential', 409, `The server "${id}" needs the key "${name}", which is not set.`);
+    if (!found)
+      throw new AppError(
+        'no_credential',
+        409,
+        `The server "${id}" needs the key "${name}", which is not set.`,
+      );
     credentials.set(name, found);
   }
   return makeTarget(server, { principal: asWhom, tenant, session: null }, override, credentials);
@@ -60,6 +84,10 @@ function toolsOf(known: Known) {
   return (known.lists.get('tools') ?? []).map(({ key, raw }) => {
     const tool: unknown = JSON.parse(raw);
     const { description, inputSchema } = isObject(tool) ? tool : {};
-    return { name: key, description: typeof description === 'string' ? description : null, inputSchema: inputSchema ?? null };
+    return {
+      name: key,
+      description: typeof description === 'string' ? description : null,
+      inputSchema: inputSchema ?? null,
+    };
   });
 }

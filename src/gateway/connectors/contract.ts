@@ -10,8 +10,14 @@ export type Destination =
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string>>;
       readonly cwd: string | undefined;
+      /** Filled-in secrets, so that what the server prints can be rid of them. */
+      readonly secrets: readonly string[];
     }
-  | { readonly type: 'http' | 'sse'; readonly url: string; readonly headers: Readonly<Record<string, string>> };
+  | {
+      readonly type: 'http' | 'sse';
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+    };
 
 export type UpstreamFailure =
   | 'unreachable'
@@ -76,6 +82,8 @@ export interface Connector {
   established(handshake: Established): void;
   /** Text that helps to find out why a server failed, e.g. the end of its stderr; empty when there is none. */
   diagnostics(): string;
+  /** Takes no further requests; resolves when those under way have ended and nothing is left. */
+  retire(): Promise<void>;
   close(): Promise<void>;
 }
 

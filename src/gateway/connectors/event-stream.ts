@@ -25,8 +25,10 @@ export async function readEvents(
       if (!done) done = on.onEvent({ id, event, data });
     },
     onRetry: on.onRetry,
-    onComment: () => {
-      unfinished = 0;
+    onComment: (comment) => {
+      // Keep-alives must not add up. No more than the comment itself is forgiven: between comments an event may
+      // grow without ever ending.
+      unfinished -= Buffer.byteLength(comment) + ':\n'.length;
     },
   });
   const decoder = new TextDecoder();
@@ -36,7 +38,10 @@ export async function readEvents(
     parser.feed(decoder.decode(bytes, { stream: true }));
     if (done) return;
     if (unfinished > limits.maxBytes) {
-      throw new UpstreamError('too_large', `The server "${limits.name}" sent a message larger than ${limits.maxBytes} bytes.`);
+      throw new UpstreamError(
+        'too_large',
+        `The server "${limits.name}" sent a message larger than ${limits.maxBytes} bytes.`,
+      );
     }
   }
 }

@@ -1,13 +1,23 @@
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import { parseMessage, type RpcMessage, type RpcResponse } from '../rpc/message.ts';
-import { type Connector, type ConnectorOptions, type Destination, type Established, type Exchange, UpstreamError } from './contract.ts';
-import { connectorFor } from './connect.ts';
+import {
+  type Connector,
+  type ConnectorOptions,
+  type Destination,
+  type Established,
+  type Exchange,
+  UpstreamError,
+} from './contract.ts';
+import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
 import { closedError } from './pending.ts';
+import { type Posted, post } from './post.ts';
 
 type HttpDestination = Extract<Destination, { url: string }>;
 type Answer = Dispatcher.ResponseData;
+type Streamed = Extract<Posted, { body: unknown }>;
 
 /** How long to wait before asking again for a stream that broke, when the server names no time, in milliseconds. */
 const defaultRetry = 1_000;
@@ -42,13 +52,20 @@ export class HttpConnector implements Connector {
   }
 
   async request(exchange: Exchange): Promise<RpcResponse> {
-    const answer = await this.#send('POST', exchange.text, exchange.signal, exchange.headers);
+    const { text, signal, headers } = exchange;
+    let answer: Posted | undefined;
     try {
+      const own = this.#headers;
+      answer = await post(
+        this.#pool,
+        { path: this.#path, text, signal, headers: headers ? { ...own, ...headers } : own },
+        this.#options,
+      );
       return await this.#read(answer, exchange);
     } catch (error) {
       // A body that nobody reads to its end would keep its socket.
-      answer.body.on('error', () => undefined).destroy();
-      throw this.#named(error, exchange.signal);
+      if (answer && 'body' in answer) answer.body.destroy();
+      throw this.#named(error, signal);
     }
   }
 
@@ -60,11 +77,19 @@ export class HttpConnector implements Connector {
 
   established({ protocolVersion, listen }: Established): void {
     this.#headers = { ...this.#headers, 'mcp-protocol-version': protocolVersion };
-    if (listen) this.#keepListening().catch((error: unknown) => this.#options.log.debug({ err: error, server: this.#options.name }, 'listening stream ended'));
+    if (listen)
+      this.#keepListening().catch((error: unknown) =>
+        this.#options.log.debug({ err: error, server: this.#options.name }, 'listening stream ended'),
+      );
   }
 
   diagnostics(): string {
     return '';
+  }
+
+  async retire(): Promise<void> {
+    this.#closing.abort(closedError(this.#options.name));
+    await this.#pool.close();
   }
 
   async close(): Promise<void> {
@@ -78,23 +103,39 @@ export class HttpConnector implements Connector {
     await this.#pool.destroy();
   }
 
-  async #send(method: 'POST' | 'GET' | 'DELETE', body: string | null, signal: AbortSignal, extra?: Readonly<Record<string, string>>): Promise<Answer> {
+  async #send(
+    method: 'POST' | 'GET' | 'DELETE',
+    body: string | null,
+    signal: AbortSignal,
+    extra?: Readonly<Record<string, string>>,
+  ): Promise<Answer> {
     try {
-      return await this.#pool.request({ method, path: this.#path, body, signal, headers: extra ? { ...this.#headers, ...extra } : this.#headers });
+      return await this.#pool.request({
+        method,
+        path: this.#path,
+        body,
+        signal,
+        headers: extra ? { ...this.#headers, ...extra } : this.#headers,
+      });
     } catch (error) {
       throw this.#named(error, signal);
     }
   }
 
-  async #read(answer: Answer, exchange: Exchange): Promise<RpcResponse> {
+  #read(answer: Posted, exchange: Exchange): RpcResponse | Promise<RpcResponse> {
     const { statusCode, headers } = answer;
-    const type = String(headers['content-type'] ?? '');
-    if (statusCode === 200 && type.startsWith('text/event-stream')) return this.#readStream(answer, exchange);
+    const isStream = 'body' in answer;
+    if (isStream && statusCode === 200 && headers['content-type']?.startsWith('text/event-stream'))
+      return this.#readStream(answer, exchange);
     if (statusCode === 404 && this.#sessionId !== undefined) {
-      throw new UpstreamError('session_expired', `The server "${this.#options.name}" has ended the session.`, { status: 404 });
+      throw new UpstreamError(
+        'session_expired',
+        `The server "${this.#options.name}" has ended the session.`,
+        { status: 404 },
+      );
     }
-    if (!type.startsWith('application/json')) throw this.#statusError(statusCode);
-    const response = this.#match(parseMessage(await this.#text(answer)), exchange, statusCode);
+    if (isStream) throw this.#statusError(statusCode);
+    const response = this.#match(parseMessage(answer.text), exchange, statusCode);
     if (statusCode === 200) this.#keepSession(headers['mcp-session-id']);
     return response;
   }
@@ -102,65 +143,64 @@ export class HttpConnector implements Connector {
   /** The response to this very request; anything else is an error of the server. */
   #match(parsed: ReturnType<typeof parseMessage>, exchange: Exchange, status: number): RpcResponse {
     const message = parsed.ok ? parsed.message : undefined;
-    const ours = message?.kind === 'response' && (message.rawId === exchange.rawId || (message.rawId === null && status >= 400));
+    const ours =
+      message?.kind === 'response' &&
+      (message.rawId === exchange.rawId || (message.rawId === null && status >= 400));
     if (message?.kind === 'response' && ours) return message;
     if (status >= 400) throw this.#statusError(status);
-    const what = parsed.ok ? 'a message that does not answer the request' : 'something that is no JSON-RPC message';
+    const what = parsed.ok
+      ? 'a message that does not answer the request'
+      : 'something that is no JSON-RPC message';
     throw new UpstreamError('protocol', `The server "${this.#options.name}" answered with ${what}.`);
   }
 
-  async #text(answer: Answer): Promise<string> {
-    const { maxResponseBytes, name } = this.#options;
-    const tooLarge = () => new UpstreamError('too_large', `The server "${name}" sent an answer larger than ${maxResponseBytes} bytes.`);
-    const announced = Number(answer.headers['content-length']);
-    if (announced > maxResponseBytes) throw tooLarge();
-    if (announced >= 0) return answer.body.text();
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of answer.body) {
-      const bytes = chunk as Buffer; // undici yields buffers unless an encoding is set
-      size += bytes.length;
-      if (size > maxResponseBytes) throw tooLarge();
-      chunks.push(bytes);
-    }
-    return Buffer.concat(chunks).toString('utf8');
-  }
-
   /** Reads the stream of a request; when the server closes it half-way, goes on where it stopped (SEP-1699). */
-  async #readStream(first: Answer, exchange: Exchange): Promise<RpcResponse> {
+  async #readStream(first: Streamed, exchange: Exchange): Promise<RpcResponse> {
     this.#keepSession(first.headers['mcp-session-id']);
     const state = { lastEventId: '', retry: defaultRetry };
-    let answer = first;
+    let { body } = first;
     for (;;) {
-      const response = await this.#followStream(answer, exchange, state);
+      const response = await this.#followStream(body, exchange, state);
       if (response) return response;
       if (state.lastEventId === '') throw closedError(this.#options.name);
       exchange.onPaused?.();
       await delay(state.retry, undefined, { signal: exchange.signal });
-      answer = await this.#send('GET', null, exchange.signal, { accept: 'text/event-stream', 'last-event-id': state.lastEventId });
+      const answer = await this.#send('GET', null, exchange.signal, {
+        accept: 'text/event-stream',
+        'last-event-id': state.lastEventId,
+      });
       if (answer.statusCode !== 200) throw this.#statusError(answer.statusCode);
+      body = answer.body;
     }
   }
 
-  async #followStream(answer: Answer, exchange: Exchange, state: { lastEventId: string; retry: number }): Promise<RpcResponse | undefined> {
+  async #followStream(
+    body: Readable,
+    exchange: Exchange,
+    state: { lastEventId: string; retry: number },
+  ): Promise<RpcResponse | undefined> {
     let response: RpcResponse | undefined;
     const { name, maxResponseBytes } = this.#options;
-    await readEvents(answer.body, { name, maxBytes: maxResponseBytes }, {
-      onRetry: (milliseconds) => {
-        state.retry = Math.min(milliseconds, longestRetry);
+    await readEvents(
+      body,
+      { name, maxBytes: maxResponseBytes },
+      {
+        onRetry: (milliseconds) => {
+          state.retry = Math.min(milliseconds, longestRetry);
+        },
+        onEvent: ({ id, data }) => {
+          if (id) state.lastEventId = id;
+          if (data.trim() === '') {
+            if (id) exchange.onPrimed?.();
+            return false;
+          }
+          const message = this.#parsed(data);
+          if (message?.kind === 'response' && message.rawId === exchange.rawId) response = message;
+          else if (message && message.kind !== 'response') exchange.onMessage(message);
+          return response !== undefined;
+        },
       },
-      onEvent: ({ id, data }) => {
-        if (id) state.lastEventId = id;
-        if (data.trim() === '') {
-          if (id) exchange.onPrimed?.();
-          return false;
-        }
-        const message = this.#parsed(data);
-        if (message?.kind === 'response' && message.rawId === exchange.rawId) response = message;
-        else if (message && message.kind !== 'response') exchange.onMessage(message);
-        return response !== undefined;
-      },
-    });
+    );
     return response;
   }
 
@@ -170,7 +210,9 @@ export class HttpConnector implements Connector {
     const state = { lastEventId: '', retry: defaultRetry };
     while (!signal.aborted) {
       const headers = state.lastEventId === '' ? {} : { 'last-event-id': state.lastEventId };
-      const answer = await this.#send('GET', null, signal, { accept: 'text/event-stream', ...headers }).catch(() => undefined);
+      const answer = await this.#send('GET', null, signal, { accept: 'text/event-stream', ...headers }).catch(
+        () => undefined,
+      );
       // 405: the server has no such stream, which the specification allows.
       if (answer && answer.statusCode !== 200) return answer.body.dump();
       if (answer) await this.#drainListening(answer, state);
@@ -182,23 +224,30 @@ export class HttpConnector implements Connector {
 
   async #drainListening(answer: Answer, state: { lastEventId: string; retry: number }): Promise<void> {
     const { name, maxResponseBytes, sink, log } = this.#options;
-    await readEvents(answer.body, { name, maxBytes: maxResponseBytes }, {
-      onRetry: (milliseconds) => {
-        state.retry = Math.min(Math.max(milliseconds, 100), longestRetry);
+    await readEvents(
+      answer.body,
+      { name, maxBytes: maxResponseBytes },
+      {
+        onRetry: (milliseconds) => {
+          state.retry = Math.min(Math.max(milliseconds, 100), longestRetry);
+        },
+        onEvent: ({ id, data }) => {
+          if (id) state.lastEventId = id;
+          const message = data.trim() === '' ? undefined : this.#parsed(data);
+          if (message && message.kind !== 'response') sink.onMessage(message);
+          return false;
+        },
       },
-      onEvent: ({ id, data }) => {
-        if (id) state.lastEventId = id;
-        const message = data.trim() === '' ? undefined : this.#parsed(data);
-        if (message && message.kind !== 'response') sink.onMessage(message);
-        return false;
-      },
-    }).catch((error: unknown) => log.debug({ err: error, server: name }, 'listening stream broke'));
+    ).catch((error: unknown) => log.debug({ err: error, server: name }, 'listening stream broke'));
   }
 
   #parsed(data: string): RpcMessage | undefined {
     const parsed = parseMessage(data);
     if (parsed.ok) return parsed.message;
-    throw new UpstreamError('protocol', `The server "${this.#options.name}" sent an event that is no JSON-RPC message.`);
+    throw new UpstreamError(
+      'protocol',
+      `The server "${this.#options.name}" sent an event that is no JSON-RPC message.`,
+    );
   }
 
   #keepSession(id: string | string[] | undefined): void {
@@ -210,10 +259,18 @@ export class HttpConnector implements Connector {
   #statusError(status: number): UpstreamError {
     const { name } = this.#options;
     if (status === 401 || status === 403) {
-      return new UpstreamError('unauthorized', `The server "${name}" refused the gate’s credential (HTTP ${status}).`, { status });
+      return new UpstreamError(
+        'unauthorized',
+        `The server "${name}" refused the gate’s credential (HTTP ${status}).`,
+        { status },
+      );
     }
     if (status >= 300 && status < 400) {
-      return new UpstreamError('http_status', `The server "${name}" redirects elsewhere (HTTP ${status}), which the gate does not follow.`, { status });
+      return new UpstreamError(
+        'http_status',
+        `The server "${name}" redirects elsewhere (HTTP ${status}), which the gate does not follow.`,
+        { status },
+      );
     }
     const what = status === 200 ? 'something that is neither JSON nor an event stream' : `HTTP ${status}`;
     return new UpstreamError('http_status', `The server "${name}" answered with ${what}.`, { status });
@@ -222,9 +279,7 @@ export class HttpConnector implements Connector {
   #named(error: unknown, signal: AbortSignal): unknown {
     if (error instanceof UpstreamError) return error;
     if (signal.aborted) return signal.reason;
-    const refused = error instanceof Error && 'code' in error && String(error.code).startsWith('E');
-    const text = refused ? 'cannot be reached' : 'broke the connection';
-    return new UpstreamError(refused ? 'unreachable' : 'closed', `The server "${this.#options.name}" ${text}.`, { cause: error });
+    return connectionError(this.#options.name, error);
   }
 }
 

@@ -20,7 +20,9 @@ export class LineReader {
       if (newline < 0) break;
       this.#keep(chunk.subarray(start, newline));
       if (this.#overflowed) return;
-      const line = (this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks))?.toString('utf8');
+      const line = (this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks))?.toString(
+        'utf8',
+      );
       this.#chunks = [];
       this.#size = 0;
       start = newline + 1;

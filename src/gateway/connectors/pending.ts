@@ -7,12 +7,17 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** How long a server that was told of a cancellation may go on all the same, in milliseconds. */
+const stillAtWork = 30_000;
+
 /**
  * Exchanges of a connection on which all messages share one stream (stdio, SSE): finds out which one an
  * incoming message belongs to.
  */
 export class PendingExchanges {
   readonly #waiting = new Map<RawId, Waiting>();
+  /** Given up by their callers, but the server may still be at work on them. */
+  readonly #abandoned = new Map<RawId, NodeJS.Timeout>();
   readonly #sink: Sink;
 
   constructor(sink: Sink) {
@@ -32,7 +37,10 @@ export class PendingExchanges {
         this.#waiting.delete(rawId);
         settle();
       };
-      const aborted = () => finish(() => reject(signal.reason));
+      const aborted = () => {
+        finish(() => reject(signal.reason));
+        this.#abandon(rawId);
+      };
       if (signal.aborted) return reject(signal.reason);
       signal.addEventListener('abort', aborted, { once: true });
       this.#waiting.set(rawId, {
@@ -47,7 +55,9 @@ export class PendingExchanges {
   deliver(message: RpcMessage): void {
     if (message.kind === 'response') {
       // An answer that nobody waits for: late, or under a made-up id. Both are dropped.
-      if (message.rawId !== null) this.#waiting.get(message.rawId)?.resolve(message);
+      if (message.rawId === null) return;
+      this.#waiting.get(message.rawId)?.resolve(message);
+      this.#forget(message.rawId);
       return;
     }
     const exchange = this.#ownerOf(message.method, message.params);
@@ -58,17 +68,29 @@ export class PendingExchanges {
   /** The connection is gone: nobody is left waiting. */
   failAll(error: UpstreamError): void {
     for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
+    for (const rawId of [...this.#abandoned.keys()]) this.#forget(rawId);
+  }
+
+  #abandon(rawId: RawId): void {
+    this.#abandoned.set(rawId, setTimeout(() => this.#abandoned.delete(rawId), stillAtWork).unref());
+  }
+
+  #forget(rawId: RawId): void {
+    clearTimeout(this.#abandoned.get(rawId));
+    this.#abandoned.delete(rawId);
   }
 
   /**
    * Progress names its exchange: the gate uses request ids as progress tokens. Anything else is attributed only
-   * while one exchange is open; with several it could be another caller's, and guessing would leak.
+   * while the server can be at work on one exchange; with several, or one that was given up a moment ago, it could
+   * be another caller's, and guessing would leak.
    */
   #ownerOf(method: string, params: Readonly<Record<string, unknown>> | undefined): Exchange | undefined {
-    if (method === 'notifications/progress') return this.#waiting.get(String(params?.['progressToken']))?.exchange;
+    if (method === 'notifications/progress')
+      return this.#waiting.get(String(params?.['progressToken']))?.exchange;
     if (method.endsWith('/list_changed') || method === 'notifications/resources/updated') return undefined;
     const [only, second] = this.#waiting.values();
-    return second ? undefined : only?.exchange;
+    return second || this.#abandoned.size > 0 ? undefined : only?.exchange;
   }
 }
 

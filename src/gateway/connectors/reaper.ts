@@ -11,7 +11,8 @@ export interface Reaper {
   close(): void;
 }
 
-// POSIX sh: 1 MB of memory instead of a second Node. Lines are "+123" and "-123".
+// POSIX sh: 1 MB of memory instead of a second Node. Lines are "+123" and "-123". `kill -s`, because dash, which is
+// sh on Debian, does not understand `kill -KILL -- -123`.
 const script = `
 trap '' INT TERM HUP
 groups=' '
@@ -22,10 +23,10 @@ while read -r line; do
     -*) groups="\${groups%% $id *} \${groups#* $id }" ;;
   esac
 done
-for g in $groups; do kill -TERM -- -"$g" 2>/dev/null; done
+for g in $groups; do kill -s TERM -- -"$g" 2>/dev/null; done
 [ "$groups" = ' ' ] && exit 0
 sleep 2
-for g in $groups; do kill -KILL -- -"$g" 2>/dev/null; done
+for g in $groups; do kill -s KILL -- -"$g" 2>/dev/null; done
 exit 0
 `;
 

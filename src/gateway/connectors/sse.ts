@@ -1,10 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import { parseMessage, type RpcResponse } from '../rpc/message.ts';
-import { type Connector, type ConnectorOptions, type Destination, type Exchange, UpstreamError } from './contract.ts';
-import { connectorFor } from './connect.ts';
+import {
+  type Connector,
+  type ConnectorOptions,
+  type Destination,
+  type Exchange,
+  UpstreamError,
+} from './contract.ts';
+import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
 import { closedError, PendingExchanges } from './pending.ts';
+import { untilAborted } from './until-aborted.ts';
 
 type SseDestination = Extract<Destination, { url: string }>;
 
@@ -55,6 +62,11 @@ export class SseConnector implements Connector {
     return '';
   }
 
+  /** Its sessions end with the connection, so there is nothing to wait for. */
+  retire(): Promise<void> {
+    return this.close();
+  }
+
   async close(): Promise<void> {
     const error = closedError(this.#options.name);
     this.#gone ??= error;
@@ -71,7 +83,13 @@ export class SseConnector implements Connector {
         (error: unknown) => this.#break(this.#named(error), reject),
       );
       delay(endpointTimeout, undefined, { signal: this.#closing.signal, ref: false }).then(
-        () => reject(new UpstreamError('timeout', `The server "${this.#options.name}" named no address for messages in time.`)),
+        () =>
+          reject(
+            new UpstreamError(
+              'timeout',
+              `The server "${this.#options.name}" named no address for messages in time.`,
+            ),
+          ),
         () => undefined,
       );
     });
@@ -89,38 +107,56 @@ export class SseConnector implements Connector {
       await answer.body.dump();
       throw statusError(name, answer.statusCode);
     }
-    await readEvents(answer.body, { name, maxBytes: maxResponseBytes }, {
-      onRetry: () => undefined,
-      onEvent: ({ event, data }) => {
-        if (event === 'endpoint') onEndpoint(this.#sameOrigin(data));
-        else this.#receive(data);
-        return false;
+    await readEvents(
+      answer.body,
+      { name, maxBytes: maxResponseBytes },
+      {
+        onRetry: () => undefined,
+        onEvent: ({ event, data }) => {
+          if (event === 'endpoint') onEndpoint(this.#sameOrigin(data));
+          else this.#receive(data);
+          return false;
+        },
       },
-    });
+    );
   }
 
   /** Messages carry the credential, so their address must be at the server we were told of. */
   #sameOrigin(address: string): string {
     const target = new URL(address, this.#url);
     if (target.origin === this.#url.origin) return `${target.pathname}${target.search}`;
-    throw new UpstreamError('protocol', `The server "${this.#options.name}" sends its messages to another host, which the gate does not follow.`);
+    throw new UpstreamError(
+      'protocol',
+      `The server "${this.#options.name}" sends its messages to another host, which the gate does not follow.`,
+    );
   }
 
   #receive(data: string): void {
     const parsed = parseMessage(data);
     if (parsed.ok) this.#pending.deliver(parsed.message);
-    else this.#options.log.debug({ server: this.#options.name, reason: parsed.code }, 'event that is no JSON-RPC message');
+    else
+      this.#options.log.debug(
+        { server: this.#options.name, reason: parsed.code },
+        'event that is no JSON-RPC message',
+      );
   }
 
   async #post(text: string, signal: AbortSignal): Promise<void> {
-    const path = await raced(this.#endpoint, signal);
+    const path = await untilAborted(this.#endpoint, signal);
     let answer: Dispatcher.ResponseData;
     try {
-      answer = await this.#pool.request({ method: 'POST', path, headers: { ...this.#headers, 'content-type': 'application/json' }, body: text, signal });
+      answer = await this.#pool.request({
+        method: 'POST',
+        path,
+        headers: { ...this.#headers, 'content-type': 'application/json' },
+        body: text,
+        signal,
+      });
     } catch (error) {
       throw signal.aborted ? signal.reason : this.#named(error);
     }
-    await answer.body.dump();
+    // The response comes on the stream. A server that never ends this one must not keep a socket for each message.
+    await answer.body.dump({ limit: 65_536, signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
     if (answer.statusCode >= 300) throw statusError(this.#options.name, answer.statusCode);
   }
 
@@ -134,22 +170,11 @@ export class SseConnector implements Connector {
 
   #named(error: unknown): UpstreamError {
     if (error instanceof UpstreamError) return error;
-    const { name } = this.#options;
-    const refused = error instanceof Error && 'code' in error && String(error.code).startsWith('E');
-    return refused ? new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error }) : closedError(name, error);
+    return connectionError(this.#options.name, error);
   }
 }
 
 function statusError(name: string, status: number): UpstreamError {
   const kind = status === 401 || status === 403 ? 'unauthorized' : 'http_status';
   return new UpstreamError(kind, `The server "${name}" answered with HTTP ${status}.`, { status });
-}
-
-function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => reject(signal.reason);
-    if (signal.aborted) return aborted();
-    signal.addEventListener('abort', aborted, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
-  });
 }

@@ -25,7 +25,10 @@ export class CallStream {
   #goneSince: number | undefined;
   isDone = false;
 
-  constructor(reply: Reply, o: { resumable: boolean; headers: Readonly<Record<string, string>>; now: number }) {
+  constructor(
+    reply: Reply,
+    o: { resumable: boolean; headers: Readonly<Record<string, string>>; now: number },
+  ) {
     this.#reply = reply;
     this.#resumable = o.resumable;
     this.#headers = o.headers;
@@ -76,10 +79,19 @@ export class CallStream {
   }
 
   /** The connection is gone. True: the client may come back for the rest. */
-  leave(now: number): boolean {
+  leave(reply: Reply, now: number): boolean {
+    const mayReturn = this.#resumable && this.#begun;
+    // It is back on another connection already; the end of the old one is news of yesterday.
+    if (this.#reply !== undefined && this.#reply !== reply) return mayReturn;
     this.#reply = undefined;
     this.#goneSince = now;
-    return this.#resumable && this.#begun;
+    return mayReturn;
+  }
+
+  /** There will be no response: whoever asked has cancelled. */
+  abandon(): void {
+    this.isDone = true;
+    this.#reply?.end();
   }
 
   /** The client is back: what it missed, then what comes. */
@@ -88,7 +100,8 @@ export class CallStream {
     this.#reply?.end();
     this.#reply = reply;
     reply.stream(this.#headers);
-    for (const event of this.#events) if (event.seq > afterSeq) reply.write(eventText(event.text, `${this.id}_${event.seq}`));
+    for (const event of this.#events)
+      if (event.seq > afterSeq) reply.write(eventText(event.text, `${this.id}_${event.seq}`));
     if (this.isDone) reply.end();
   }
 

@@ -1,6 +1,14 @@
 import { headerValue } from '../upstreams/handshake.ts';
 import { isObject, type RpcMessage, type RpcRequest } from '../rpc/message.ts';
-import { type Era, isModernVersion, legacyVersions, meta, modernVersions, nameParam, rpcCode } from '../rpc/protocol.ts';
+import {
+  type Era,
+  isModernVersion,
+  legacyVersions,
+  meta,
+  modernVersions,
+  nameParam,
+  rpcCode,
+} from '../rpc/protocol.ts';
 
 /** A message that cannot be served as it stands, in the terms of the transport. */
 export class WireError extends Error {
@@ -33,12 +41,15 @@ export function classify(message: RpcMessage, header: Header): Era {
   const claims = claimed !== undefined || envelope?.[meta.clientCapabilities] !== undefined;
   if (!claims && !headerIsModern) return legacyVersion(version);
   if (message.kind === 'notification') return typeof claimed === 'string' ? eraOf(claimed) : 'modern';
-  if (message.method === 'initialize' && !claims) throw mismatch('initialize belongs to the legacy era, which the MCP-Protocol-Version header denies');
+  if (message.method === 'initialize' && !claims)
+    throw mismatch('initialize belongs to the legacy era, which the MCP-Protocol-Version header denies');
   checkEnvelope(envelope);
   const named = String(claimed);
-  if (version !== undefined && version !== named) throw mismatch(`the body names protocol version ${named}, the MCP-Protocol-Version header ${version}`);
+  if (version !== undefined && version !== named)
+    throw mismatch(`the body names protocol version ${named}, the MCP-Protocol-Version header ${version}`);
   const method = trimmed(header('mcp-method'));
-  if (method !== undefined && method !== message.method) throw mismatch(`the body names method ${message.method}, the Mcp-Method header ${method}`);
+  if (method !== undefined && method !== message.method)
+    throw mismatch(`the body names method ${message.method}, the Mcp-Method header ${method}`);
   if (!modernVersions.some((known) => known === named)) throw unsupported(named);
   checkHeaders(message, version, method, trimmed(header('mcp-name')));
   return 'modern';
@@ -56,16 +67,34 @@ function legacyVersion(version: string | undefined): Era {
 
 /** basic/index.mdx: both keys are required, `clientInfo` only recommended. */
 function checkEnvelope(envelope: Readonly<Record<string, unknown>> | undefined): void {
-  const missing = [meta.protocolVersion, meta.clientCapabilities].filter((key) => envelope?.[key] === undefined);
-  if (missing.length > 0) throw new WireError(400, rpcCode.invalidParams, `Invalid params: _meta lacks ${missing.join(' and ')}`);
-  if (typeof envelope?.[meta.protocolVersion] !== 'string') throw new WireError(400, rpcCode.invalidParams, `Invalid params: ${meta.protocolVersion} must be a string`);
-  if (!isObject(envelope[meta.clientCapabilities])) throw new WireError(400, rpcCode.invalidParams, `Invalid params: ${meta.clientCapabilities} must be an object`);
+  const missing = [meta.protocolVersion, meta.clientCapabilities].filter(
+    (key) => envelope?.[key] === undefined,
+  );
+  if (missing.length > 0)
+    throw new WireError(400, rpcCode.invalidParams, `Invalid params: _meta lacks ${missing.join(' and ')}`);
+  if (typeof envelope?.[meta.protocolVersion] !== 'string')
+    throw new WireError(
+      400,
+      rpcCode.invalidParams,
+      `Invalid params: ${meta.protocolVersion} must be a string`,
+    );
+  if (!isObject(envelope[meta.clientCapabilities]))
+    throw new WireError(
+      400,
+      rpcCode.invalidParams,
+      `Invalid params: ${meta.clientCapabilities} must be an object`,
+    );
 }
 
-function checkHeaders(request: RpcRequest, version: string | undefined, method: string | undefined, name: string | undefined): void {
+function checkHeaders(
+  request: RpcRequest,
+  version: string | undefined,
+  method: string | undefined,
+  name: string | undefined,
+): void {
   if (version === undefined) throw mismatch('the MCP-Protocol-Version header is missing');
   if (method === undefined) throw mismatch('the Mcp-Method header is missing');
-  const member = nameParam[request.method];
+  const member = nameParam.get(request.method);
   const value = member === undefined ? undefined : request.params?.[member];
   if (typeof value !== 'string') return;
   if (name === undefined) throw mismatch(`the Mcp-Name header is missing for params.${member}`);
@@ -77,7 +106,9 @@ function decoded(value: string): string | undefined {
   const match = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(value);
   if (!match) return value.startsWith('=?base64?') ? undefined : value;
   const text = Buffer.from(match[1] ?? '', 'base64').toString('utf8');
-  return Buffer.from(text, 'utf8').toString('base64') === match[1] || headerValue(text) === value ? text : undefined;
+  return Buffer.from(text, 'utf8').toString('base64') === match[1] || headerValue(text) === value
+    ? text
+    : undefined;
 }
 
 function trimmed(value: string | undefined): string | undefined {
@@ -90,5 +121,8 @@ function mismatch(what: string): WireError {
 
 /** Only modern versions are listed: the legacy ones are negotiated by `initialize`. */
 function unsupported(requested: string): WireError {
-  return new WireError(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', { supported: modernVersions, requested });
+  return new WireError(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', {
+    supported: modernVersions,
+    requested,
+  });
 }

@@ -48,7 +48,8 @@ export class OpenStreams {
     for (const [stream, open] of this.#calls) {
       stream.keepAlive();
       if (stream.isDone) open.doneAt ??= this.#clock();
-      const isOver = open.session === null ? stream.isDone : (open.doneAt ?? Number.POSITIVE_INFINITY) < before;
+      const isOver =
+        open.session === null ? stream.isDone : (open.doneAt ?? Number.POSITIVE_INFINITY) < before;
       const isLost = stream.goneSince !== undefined && stream.goneSince < before;
       if (isLost && !stream.isDone) open.controller.abort(new Error('the client did not come back'));
       if (isOver || isLost) this.#drop(stream, open);

@@ -8,20 +8,31 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
     if (Number(req.headers['content-length']) > limit) return reject(tooLarge(limit));
     const chunks: Buffer[] = [];
     let size = 0;
-    req.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= limit) chunks.push(chunk);
-      else {
-        req.pause();
-        reject(tooLarge(limit));
+      if (size <= limit) {
+        chunks.push(chunk);
+        return;
       }
-    });
+      // The rest is let through unread; a paused body would hold its connection.
+      req.off('data', take);
+      reject(tooLarge(limit));
+    };
+    req.on('data', take);
     req.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     req.on('error', reject);
-    req.on('close', () => reject(new Error('the client closed the connection before the request was complete')));
+    // Every request closes in the end; an error, and its stack trace, is made only for one that broke off.
+    req.on('close', () => {
+      if (!req.complete)
+        reject(new Error('the client closed the connection before the request was complete'));
+    });
   });
 }
 
 function tooLarge(limit: number): WireError {
-  return new WireError(413, rpcCode.invalidRequest, `The message is larger than the ${limit} bytes that the gate takes.`);
+  return new WireError(
+    413,
+    rpcCode.invalidRequest,
+    `The message is larger than the ${limit} bytes that the gate takes.`,
+  );
 }

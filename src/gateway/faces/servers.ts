@@ -7,17 +7,33 @@ import { Refusal } from '../refusal.ts';
 import { newCall } from './new-call.ts';
 
 /** `GET /servers`: the caller's servers, with the path each one is reached at. */
-export async function serveServers(gate: Gate, req: IncomingMessage, res: ServerResponse, arrival: Arrival): Promise<void> {
+export async function serveServers(
+  gate: Gate,
+  req: IncomingMessage,
+  res: ServerResponse,
+  arrival: Arrival,
+): Promise<void> {
   if (req.method !== 'GET') return void res.writeHead(405, { allow: 'GET' }).end();
   const path = { tenant: null, server: null, template: '/servers', raw: '/mcp' };
-  const call = newCall(gate, { face: 'servers', req, requestId: arrival.requestId, clientIp: arrival.clientIp, path });
+  const call = newCall(gate, {
+    face: 'servers',
+    req,
+    requestId: arrival.requestId,
+    clientIp: arrival.clientIp,
+    path,
+  });
   try {
     await runPipeline(call, gate);
     return sendJson(res, 200, { items: itemsOf(call) });
   } catch (error) {
     if (!(error instanceof Refusal || error instanceof AppError)) throw error;
     const headers = error instanceof AppError ? error.headers : {};
-    return sendJson(res, error.status, { error: { code: error.code, message: error.message, requestId: arrival.requestId } }, headers);
+    return sendJson(
+      res,
+      error.status,
+      { error: { code: error.code, message: error.message, requestId: arrival.requestId } },
+      headers,
+    );
   }
 }
 

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes, randomUUID }
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
 import type { RawId } from '../rpc/message.ts';
-import type { ClientAnswer } from '../upstreams/upstream.ts';
+import type { ClientAnswer } from '../upstreams/outgoing.ts';
 import type { CallStream } from './call-stream.ts';
 
 /** What a session id says; sealed, so that any process with the key can read it and nobody can make one. */
@@ -63,7 +63,13 @@ export class Sessions {
   }
 
   create(o: { principal: string; protocolVersion: string; capabilities: string }): Session {
-    const sealed: Sealed = { n: randomUUID(), p: o.principal, v: o.protocolVersion, c: o.capabilities, t: this.#clock() };
+    const sealed: Sealed = {
+      n: randomUUID(),
+      p: o.principal,
+      v: o.protocolVersion,
+      c: o.capabilities,
+      t: this.#clock(),
+    };
     const session = sessionFrom(this.#seal(sealed), sealed);
     this.#live.set(session.id, session);
     return session;
@@ -100,7 +106,8 @@ export class Sessions {
 
   #open(id: string): Sealed | undefined {
     const bytes = Buffer.from(id, 'base64url');
-    if (bytes.length < 29) return undefined;
+    // One spelling only: the list of ended sessions knows them by their text.
+    if (bytes.length < 29 || bytes.toString('base64url') !== id) return undefined;
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, 12));
     decipher.setAuthTag(bytes.subarray(12, 28));
     try {

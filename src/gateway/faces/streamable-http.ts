@@ -1,20 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors.ts';
 import { type Call, type CallPath, type Gate, principalOf, requestOf } from '../call.ts';
-import { listKinds } from '../lists/kinds.ts';
 import { negotiated } from '../operations/hello.ts';
 import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
-import { errorText, notificationText, parseMessage, type RawId, responseText, resultText } from '../rpc/message.ts';
+import { notificationText, parseMessage, type RawId, responseText, resultText } from '../rpc/message.ts';
 import { isModernVersion, rpcCode } from '../rpc/protocol.ts';
 import { CallStream, parseEventId } from './call-stream.ts';
 import { classify, WireError } from './classify.ts';
-import { askClient, capabilitiesIn, deliverAnswer, rememberSubscription, sessionOf, takeNotification } from './legacy.ts';
+import {
+  askClient,
+  capabilitiesIn,
+  deliverAnswer,
+  rememberSubscription,
+  sessionOf,
+  takeNotification,
+} from './legacy.ts';
+import { errorAnswer } from './error-answer.ts';
 import { openListen } from './listen.ts';
 import { newCall } from './new-call.ts';
-import { eventText, Reply } from './reply.ts';
+import { Reply } from './reply.ts';
 import { readBody } from './request-body.ts';
 import type { Session, Sessions } from './sessions.ts';
+import { openStandalone } from './standalone.ts';
 import type { OpenStreams } from './open-streams.ts';
 
 /** What the HTTP server knows of a request before the pipeline looks at it. */
@@ -31,7 +39,12 @@ export interface FaceParts {
 }
 
 /** Streamable HTTP of both eras on one URL (basic/transports/streamable-http.mdx). Never rejects. */
-export async function serveStreamableHttp(parts: FaceParts, req: IncomingMessage, res: ServerResponse, arrival: Arrival): Promise<void> {
+export async function serveStreamableHttp(
+  parts: FaceParts,
+  req: IncomingMessage,
+  res: ServerResponse,
+  arrival: Arrival,
+): Promise<void> {
   const exchange = new HttpExchange(parts, req, res, arrival);
   try {
     if (req.method === 'POST') await exchange.post();
@@ -70,21 +83,31 @@ class HttpExchange {
     const { message } = call;
     if (message?.kind === 'notification' || message?.kind === 'response') return this.reply.empty(202);
     const request = requestOf(call);
-    if (request.method === 'subscriptions/listen') return this.#listen(request.rawId);
+    const { gate, streams } = this.#parts;
+    if (request.method === 'subscriptions/listen')
+      return openListen(call, gate, { reply: this.reply, rawId: request.rawId, streams });
     if (this.#session) rememberSubscription(this.#session, call);
     return this.#answer(request.rawId);
   }
 
   /** The standalone stream of the legacy era, or the rest of a stream that was lost. */
   async get(): Promise<void> {
-    if (isModernVersion(this.#header('mcp-protocol-version') ?? '')) return this.reply.empty(405, { allow: 'POST' });
+    if (isModernVersion(this.#header('mcp-protocol-version') ?? ''))
+      return this.reply.empty(405, { allow: 'POST' });
     await runPipeline(this.#call, this.#parts.gate);
     const session = this.#session;
     if (!session) return this.reply.empty(405, { allow: 'POST' });
     const last = parseEventId(this.#header('last-event-id') ?? '');
     const lost = last && session.streams.get(last.stream);
-    if (last && lost) return lost.resume(this.reply, last.seq);
-    return this.#standalone(session);
+    if (last && lost) {
+      this.reply.onGone(() => lost.leave(this.reply, this.#parts.gate.clock()));
+      return lost.resume(this.reply, last.seq);
+    }
+    return openStandalone(this.#call, this.#parts.gate, {
+      reply: this.reply,
+      session,
+      streams: this.#parts.streams,
+    });
   }
 
   async delete(): Promise<void> {
@@ -98,12 +121,19 @@ class HttpExchange {
 
   /** The one place where errors of this face become answers. */
   fail(error: unknown): void {
-    const rawId = this.#call.message?.kind === 'request' ? this.#call.message.rawId : null;
-    if (error instanceof WireError) return this.#sayError(error.status, rawId, error.code, error.message, error.data);
-    if (error instanceof Refusal) return this.#refuse(error, rawId);
-    if (error instanceof AppError) return this.#refuseApp(error, rawId);
-    if (this.#call.controller.signal.aborted) return this.reply.end();
-    return this.#sayError(500, rawId, rpcCode.internal, `Internal error (request ${this.#call.requestId})`);
+    // An unread body would make the next request on this connection unreadable.
+    if (!this.#req.complete) this.#req.resume();
+    const call = this.#call;
+    const isForCaller = error instanceof WireError || error instanceof Refusal || error instanceof AppError;
+    if (!isForCaller && call.controller.signal.aborted) return this.#abandon();
+    const { status, text, headers } = errorAnswer(error, call);
+    this.#say(status, text, headers);
+  }
+
+  /** Nobody waits for the answer any more: the client cancelled, or is gone. */
+  #abandon(): void {
+    if (this.#stream) this.#stream.abandon();
+    else this.reply.empty(204);
   }
 
   #newCall({ requestId, clientIp, path }: Arrival): Call {
@@ -119,7 +149,10 @@ class HttpExchange {
         notify: (message) => this.#openStream().send(notificationText(message.method, message.rawParams)),
         ask: (request) => {
           const session = this.#session;
-          if (!session) return Promise.resolve({ rawError: '{"code":-32601,"message":"This client cannot be asked: it has no session"}' });
+          if (!session)
+            return Promise.resolve({
+              rawError: '{"code":-32601,"message":"This client cannot be asked: it has no session"}',
+            });
           return askClient(session, this.#openStream(), request, this.#call.controller.signal);
         },
         onPrimed: () => this.#openStream().begin(),
@@ -136,7 +169,8 @@ class HttpExchange {
   async #read(call: Call): Promise<void> {
     if (this.#req.method !== 'POST') return this.#useSession(call);
     const type = this.#header('content-type') ?? '';
-    if (!/^application\/json\b/i.test(type)) throw new WireError(415, rpcCode.invalidRequest, 'Content-Type must be application/json.');
+    if (!/^application\/json\b/i.test(type))
+      throw new WireError(415, rpcCode.invalidRequest, 'Content-Type must be application/json.');
     const body = await readBody(this.#req, this.#parts.gate.settings.maxBodyBytes);
     call.bytesIn = body.length;
     const parsed = parseMessage(body.toString('utf8'));
@@ -163,7 +197,8 @@ class HttpExchange {
       return;
     }
     const session = sessionOf(this.#parts.sessions, this.#header('mcp-session-id'), principalOf(call).id);
-    if (session === 'gone') throw new WireError(404, rpcCode.invalidRequest, 'Session not found: initialize again.');
+    if (session === 'gone')
+      throw new WireError(404, rpcCode.invalidRequest, 'Session not found: initialize again.');
     this.#session = session;
     if (!session) return;
     call.session = session.name;
@@ -180,27 +215,35 @@ class HttpExchange {
     const resumable = session !== null && session.protocolVersion >= '2025-11-25';
     const stream = new CallStream(this.reply, { resumable, headers: {}, now: this.#parts.gate.clock() });
     this.#stream = stream;
-    this.#parts.streams.add(stream, { controller: this.#call.controller, session: resumable ? session : null });
+    this.#parts.streams.add(stream, {
+      controller: this.#call.controller,
+      session: resumable ? session : null,
+    });
     return stream;
   }
 
   #gone(): void {
     const { gate } = this.#parts;
-    if (this.#stream?.leave(gate.clock())) return;
+    if (this.#stream?.leave(this.reply, gate.clock())) return;
     this.#call.controller.abort(new Error('the client is gone'));
   }
 
   #forget(): void {
     const { message } = this.#call;
-    if (this.#session && message?.kind === 'request') this.#session.calls.delete(message.rawId);
+    if (!this.#session || message?.kind !== 'request') return;
+    const { calls } = this.#session;
+    // A client that used one id for two requests has lost the first; the second is still under way.
+    if (calls.get(message.rawId) === this.#call.controller) calls.delete(message.rawId);
   }
 
   #answer(rawId: RawId): void {
     const call = this.#call;
     const { response } = call;
     if (response === undefined) throw new Error('forward left no response');
-    const text = response.kind === 'local' ? resultText(rawId, response.rawResult) : responseText(rawId, response);
-    const status = response.kind === 'response' && call.era === 'modern' ? modernStatus(response.error?.code) : 200;
+    const text =
+      response.kind === 'local' ? resultText(rawId, response.rawResult) : responseText(rawId, response);
+    const status =
+      response.kind === 'response' && call.era === 'modern' ? modernStatus(response.error?.code) : 200;
     this.#say(status, text, this.#sessionHeaders(call));
   }
 
@@ -221,72 +264,6 @@ class HttpExchange {
     if (this.#stream) this.#stream.finish(text);
     else this.reply.json(status, text, headers);
   }
-
-  #sayError(status: number, rawId: RawId | null, code: number, message: string, data?: unknown, headers?: Readonly<Record<string, string>>): void {
-    const text = errorText(rawId, JSON.stringify(data === undefined ? { code, message } : { code, message, data }));
-    this.#say(status, text, headers);
-  }
-
-  /**
-   * What a model or a person can act on goes in band: the Python SDK 1.x hangs on HTTP errors to `tools/call`.
-   */
-  #refuse(refusal: Refusal, rawId: RawId | null): void {
-    const request = this.#call.message?.kind === 'request' ? this.#call.message : undefined;
-    if (request?.method === 'tools/call' && rawId !== null) {
-      const type = this.#call.era === 'modern' ? ',"resultType":"complete"' : '';
-      const result = `{"content":[{"type":"text","text":${JSON.stringify(refusal.message)}}],"isError":true${type}}`;
-      return this.#say(200, resultText(rawId, result));
-    }
-    const headers = refusal.outcome === 'rate_limited' ? { 'retry-after': String((refusal.data as { retryAfter?: number } | undefined)?.retryAfter ?? 1) } : {};
-    return this.#sayError(refusal.status, rawId, refusal.rpcCode, refusal.message, refusal.data, headers);
-  }
-
-  #refuseApp(error: AppError, rawId: RawId | null): void {
-    // An unread body would make the next request on this connection unreadable.
-    if (!this.#req.complete) this.#req.resume();
-    const body = { error: { code: error.code, message: error.message, requestId: this.#call.requestId } };
-    if (rawId === null && !this.reply.isStreaming) return this.reply.json(error.status, JSON.stringify(body), error.headers);
-    return this.#sayError(error.status, rawId, rpcCode.internal, error.message, { code: error.code }, error.headers);
-  }
-
-  #standalone(session: Session): void {
-    session.endStream?.();
-    const { gate, streams } = this.#parts;
-    const call = this.#call;
-    this.reply.stream();
-    this.reply.write(': open\n\n');
-    const leave = gate.hub.add({
-      principal: principalOf(call),
-      tenant: call.tenant?.id ?? null,
-      session: session.name,
-      path: call.path,
-      kinds: new Set(listKinds),
-      uris: session.uris,
-      notify: (method, rawParams) => this.reply.write(eventText(notificationText(method, rawParams))),
-      check: () => this.#recheck(),
-      end: () => this.reply.end(),
-    });
-    const stop = streams.keepAlive(this.reply);
-    session.endStream = () => this.reply.end();
-    this.reply.onOver(() => {
-      leave();
-      stop();
-    });
-  }
-
-  #listen(rawId: RawId): void {
-    const { gate, streams } = this.#parts;
-    openListen({ call: this.#call, gate, reply: this.reply, rawId, check: () => this.#recheck(), keepAlive: (reply) => streams.keepAlive(reply) });
-  }
-
-  /** Is the credential that opened this stream still good? */
-  async #recheck(): Promise<void> {
-    const call = this.#call;
-    const { gate } = this.#parts;
-    await gate.identity.authenticate({ header: call.header, clientIp: call.clientIp, path: call.path.raw });
-    const member = gate.snapshot().members.get(principalOf(call).id);
-    if (member?.disabled) throw new Error('the user was disabled');
-  }
 }
 
 function prefersStream(accept: string | undefined): boolean {
@@ -295,13 +272,19 @@ function prefersStream(accept: string | undefined): boolean {
 
 function notAMessage(code: 'parse' | 'shape' | 'batch'): WireError {
   if (code === 'parse') return new WireError(400, rpcCode.parse, 'Parse error: the body is not JSON.');
-  const what = code === 'batch' ? 'batches are not taken: send one message for each POST' : 'the body is not a JSON-RPC 2.0 message';
+  const what =
+    code === 'batch'
+      ? 'batches are not taken: send one message for each POST'
+      : 'the body is not a JSON-RPC 2.0 message';
   return new WireError(400, rpcCode.invalidRequest, `Invalid request: ${what}.`);
 }
 
 /** Errors of the transport have their own status in the modern era; all others come with 200. */
 function modernStatus(code: number | undefined): number {
   if (code === rpcCode.methodNotFound) return 404;
-  return code === rpcCode.headerMismatch || code === rpcCode.missingCapability || code === rpcCode.unsupportedVersion ? 400 : 200;
+  return code === rpcCode.headerMismatch ||
+    code === rpcCode.missingCapability ||
+    code === rpcCode.unsupportedVersion
+    ? 400
+    : 200;
 }
-

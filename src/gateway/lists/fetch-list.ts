@@ -1,7 +1,7 @@
 import { UpstreamError } from '../connectors/contract.ts';
 import type { RpcResponse } from '../rpc/message.ts';
 import { elementsOf, findMember, membersOf } from '../rpc/raw.ts';
-import { ownParams } from '../upstreams/upstream.ts';
+import { ownParams } from '../upstreams/own-subscription.ts';
 import type { Connection } from '../upstreams/pool.ts';
 import { type ListKind, lists } from './kinds.ts';
 
@@ -22,19 +22,30 @@ export interface FetchedList {
 const mostPages = 200;
 const mostItems = 20_000;
 
-/** The whole list, page after page. A capability that the server does not have is an empty list. */
-export async function fetchList(connection: Connection, kind: ListKind, controller: AbortController, timeoutMs: number): Promise<FetchedList> {
+/**
+ * The whole list, page after page, within `timeoutMs` in all. A capability that the server does not have is an
+ * empty list.
+ */
+export async function fetchList(
+  connection: Connection,
+  kind: ListKind,
+  controller: AbortController,
+  timeoutMs: number,
+): Promise<FetchedList> {
   const spec = lists[kind];
   const { upstream, hello } = connection;
   if (!(spec.capability in hello.capabilities)) return { items: [], ttlMs: undefined };
+  const { clock, era, name } = upstream.options;
+  const until = clock() + timeoutMs;
   const found = new Map<string, ListItem>();
   let cursor: string | undefined;
   let ttlMs: number | undefined;
   for (let page = 0; page < mostPages && found.size < mostItems; page++) {
     const members = cursor === undefined ? {} : { cursor: JSON.stringify(cursor) };
-    const rawParams = ownParams(upstream.options.era, '{}', members);
-    const response = await upstream.request({ method: spec.method, rawParams, controller, timeoutMs });
-    for (const item of itemsOf(response, kind, upstream.options.name)) if (!found.has(item.key)) found.set(item.key, item);
+    const rawParams = ownParams(era, '{}', members);
+    const left = Math.max(1, until - clock());
+    const response = await upstream.request({ method: spec.method, rawParams, controller, timeoutMs: left });
+    for (const item of itemsOf(response, kind, name)) if (!found.has(item.key)) found.set(item.key, item);
     ttlMs = numberOf(response.result?.['ttlMs']);
     const next = response.result?.['nextCursor'];
     if (typeof next !== 'string' || next === cursor) break;

@@ -15,13 +15,42 @@ interface ListSpec {
 
 /** The four lists of MCP (server/tools.mdx, prompts.mdx, resources.mdx). */
 export const lists: Readonly<Record<ListKind, ListSpec>> = {
-  tools: { method: 'tools/list', member: 'tools', key: 'name', capability: 'tools', changed: 'notifications/tools/list_changed' },
-  prompts: { method: 'prompts/list', member: 'prompts', key: 'name', capability: 'prompts', changed: 'notifications/prompts/list_changed' },
-  resources: { method: 'resources/list', member: 'resources', key: 'uri', capability: 'resources', changed: 'notifications/resources/list_changed' },
-  templates: { method: 'resources/templates/list', member: 'resourceTemplates', key: 'uriTemplate', capability: 'resources', changed: 'notifications/resources/list_changed' },
+  tools: {
+    method: 'tools/list',
+    member: 'tools',
+    key: 'name',
+    capability: 'tools',
+    changed: 'notifications/tools/list_changed',
+  },
+  prompts: {
+    method: 'prompts/list',
+    member: 'prompts',
+    key: 'name',
+    capability: 'prompts',
+    changed: 'notifications/prompts/list_changed',
+  },
+  resources: {
+    method: 'resources/list',
+    member: 'resources',
+    key: 'uri',
+    capability: 'resources',
+    changed: 'notifications/resources/list_changed',
+  },
+  templates: {
+    method: 'resources/templates/list',
+    member: 'resourceTemplates',
+    key: 'uriTemplate',
+    capability: 'resources',
+    changed: 'notifications/resources/list_changed',
+  },
 };
 
-export const listKinds = ['tools', 'prompts', 'resources', 'templates'] as const satisfies readonly ListKind[];
+export const listKinds = [
+  'tools',
+  'prompts',
+  'resources',
+  'templates',
+] as const satisfies readonly ListKind[];
 
 /** Which lists a notification says are out of date. */
 export function kindsChangedBy(message: RpcNotification): ListKind[] {

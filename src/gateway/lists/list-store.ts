@@ -1,15 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import type { UpstreamPool } from '../upstreams/pool.ts';
+import type { Connection } from '../upstreams/pool.ts';
 import type { Hello } from '../upstreams/handshake.ts';
 import type { Target } from '../upstreams/target.ts';
 import type { Era } from '../rpc/protocol.ts';
-import { fetchList, type ListItem } from './fetch-list.ts';
+import { type FetchedList, fetchList, type ListItem } from './fetch-list.ts';
 import { type ListKind, listKinds } from './kinds.ts';
 
 /** What is known of one server through one connection: last known lists outlive the connection. */
 export interface Known {
+  /** Of the connection: target, era and, for the legacy era, the client's capabilities. */
+  readonly key: string;
   readonly target: Target;
   readonly prefer: Era;
   readonly capabilities: string;
@@ -23,8 +25,12 @@ export interface Known {
   failure: Error | undefined;
   failedSince: number | undefined;
   loading: Promise<void> | undefined;
-  /** A server said that something changed while it was being asked. */
+  /** When the server last answered, in milliseconds since the epoch. */
+  seenAt: number;
+  /** The server said that something changed, and has not been asked since. */
   outdated: boolean;
+  /** Runs for a moment after each look that an announcement caused. */
+  pause: NodeJS.Timeout | undefined;
   /** Lists that the server said have changed, whether they look different or not. */
   readonly announced: Set<ListKind>;
 }
@@ -39,17 +45,22 @@ const restingTtl = 3_600_000;
 const retryAfterFailure = 5_000;
 const loadTimeout = 30_000;
 
+/** Where connections come from. */
+export interface ListSource {
+  connect(target: Target, prefer: Era, capabilities: string): Promise<Connection>;
+  keyFor(target: Target, prefer: Era, capabilities: string): string;
+  isConnected(key: string): boolean;
+}
+
 /** Lists of every server, fetched in the background, served from memory. */
 export class ListStore {
-  readonly #pool: UpstreamPool;
+  readonly #pool: ListSource;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #known: LRUCache<string, Known>;
   readonly #listeners = new Set<(target: Target, kinds: readonly ListKind[]) => void>();
-  /** Grows whenever any list or failure changes: what was derived from the lists is out of date. */
-  version = 0;
 
-  constructor(pool: UpstreamPool, log: Log, clock: Clock) {
+  constructor(pool: ListSource, log: Log, clock: Clock) {
     this.#pool = pool;
     this.#log = log;
     this.#clock = clock;
@@ -59,19 +70,21 @@ export class ListStore {
   /** What is known at this moment; starts a look when that is old or missing, and does not wait for it. */
   peek(target: Target, prefer: Era, capabilities: string): Known {
     const known = this.#of(target, prefer, capabilities);
-    if (this.#clock() >= known.freshUntil) this.#load(known);
+    if (this.#clock() >= known.freshUntil) void this.#load(known);
     return known;
   }
 
   /** Waits for the first look at these servers, all at once and no longer than `deadlineMs`. */
   async settle(all: readonly Known[], deadlineMs: number): Promise<void> {
-    const unseen = all.filter((known) => known.hello === undefined && known.failure === undefined && known.loading);
+    const unseen = all.flatMap(({ hello, failure, loading }) =>
+      hello === undefined && failure === undefined && loading !== undefined ? [loading] : [],
+    );
     if (unseen.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs);
     });
-    await Promise.race([Promise.all(unseen.map((known) => known.loading)), deadline]);
+    await Promise.race([Promise.all(unseen), deadline]);
     clearTimeout(timer);
   }
 
@@ -79,6 +92,8 @@ export class ListStore {
   async reload(target: Target, prefer: Era, capabilities: string): Promise<Known> {
     const known = this.#of(target, prefer, capabilities);
     await known.loading;
+    // A server that was put to rest is started for this.
+    known.seenAt = Number.NEGATIVE_INFINITY;
     await this.#load(known);
     if (known.failure) throw known.failure;
     return known;
@@ -90,8 +105,8 @@ export class ListStore {
     if (!known) return;
     known.freshUntil = 0;
     for (const kind of kinds) known.announced.add(kind);
-    if (known.loading) known.outdated = true;
-    else this.#load(known);
+    known.outdated = true;
+    this.#follow(known);
   }
 
   /** Told when a list turned out different from what was last served. */
@@ -104,11 +119,17 @@ export class ListStore {
     return [...this.#known.values()];
   }
 
+  close(): void {
+    for (const known of this.#known.values()) clearTimeout(known.pause);
+    this.#known.clear();
+  }
+
   #of(target: Target, prefer: Era, capabilities: string): Known {
     const key = this.#pool.keyFor(target, prefer, capabilities);
     const found = this.#known.get(key);
     if (found) return found;
     const made: Known = {
+      key,
       target,
       prefer,
       capabilities,
@@ -119,7 +140,9 @@ export class ListStore {
       failure: undefined,
       failedSince: undefined,
       loading: undefined,
+      seenAt: Number.NEGATIVE_INFINITY,
       outdated: false,
+      pause: undefined,
       announced: new Set(),
     };
     this.#known.set(key, made);
@@ -129,11 +152,20 @@ export class ListStore {
   #load(known: Known): Promise<void> {
     known.loading ??= this.#loadNow(known).finally(() => {
       known.loading = undefined;
-      if (!known.outdated) return;
-      known.outdated = false;
-      this.#load(known);
+      this.#follow(known);
     });
     return known.loading;
+  }
+
+  /** Looks again after an announcement. A server that announces without end is not asked without end. */
+  #follow(known: Known): void {
+    if (!known.outdated || known.loading || known.pause || this.#known.peek(known.key) !== known) return;
+    known.outdated = false;
+    known.pause = setTimeout(() => {
+      known.pause = undefined;
+      this.#follow(known);
+    }, shortestTtl).unref();
+    void this.#load(known);
   }
 
   async #loadNow(known: Known): Promise<void> {
@@ -145,8 +177,18 @@ export class ListStore {
     try {
       const connection = await this.#pool.connect(target, prefer, capabilities);
       const timeoutMs = Math.min(loadTimeout, target.server.definition.timeoutMs);
-      const fetched = await Promise.all(listKinds.map((kind) => fetchList(connection, kind, new AbortController(), timeoutMs)));
-      this.#keep(known, connection.hello, fetched);
+      const fetched = await Promise.allSettled(
+        listKinds.map((kind) => fetchList(connection, kind, new AbortController(), timeoutMs)),
+      );
+      const broken = fetched.find((one) => one.status === 'rejected');
+      if (!broken) known.failure = known.failedSince = undefined;
+      // One list that cannot be had does not hide the others.
+      this.#keep(
+        known,
+        connection.hello,
+        fetched.map((one) => (one.status === 'fulfilled' ? one.value : undefined)),
+      );
+      if (broken) this.#failed(known, broken.reason);
     } catch (error) {
       this.#failed(known, error);
     }
@@ -154,35 +196,40 @@ export class ListStore {
 
   /** Lists of a stdio server that was put to rest change when it runs again, if at all. */
   #resting(known: Known): boolean {
-    if (known.hello === undefined || known.target.server.definition.type !== 'stdio' || known.failure) return false;
+    if (known.hello === undefined || known.target.server.definition.type !== 'stdio' || known.failure)
+      return false;
     const key = this.#pool.keyFor(known.target, known.prefer, known.capabilities);
-    return !this.#pool.isConnected(key) && this.#clock() < known.freshUntil + restingTtl;
+    return !this.#pool.isConnected(key) && this.#clock() < known.seenAt + restingTtl;
   }
 
-  #keep(known: Known, hello: Hello, fetched: readonly { items: readonly ListItem[]; ttlMs: number | undefined }[]): void {
-    const changed = listKinds.filter((kind, index) => known.announced.has(kind) || !sameItems(known.lists.get(kind), fetched[index]?.items));
+  /** `fetched` are the lists in the order of `listKinds`; undefined: as it was. */
+  #keep(known: Known, hello: Hello, fetched: readonly (FetchedList | undefined)[]): void {
+    const lists = listKinds.map((kind, index) => fetched[index]?.items ?? known.lists.get(kind) ?? []);
+    const changed = listKinds.filter(
+      (kind, index) => known.announced.has(kind) || !sameItems(known.lists.get(kind), lists[index]),
+    );
     known.announced.clear();
-    listKinds.forEach((kind, index) => known.lists.set(kind, fetched[index]?.items ?? []));
-    const announced = JSON.stringify(hello.capabilities).includes('"listChanged":true') ? announcedTtl : defaultTtl;
-    const told = fetched.flatMap((list) => (list.ttlMs === undefined ? [] : [list.ttlMs]));
-    known.freshUntil = this.#clock() + Math.max(shortestTtl, Math.min(announced, ...told));
-    const first = known.hello === undefined;
-    const recovered = known.failure !== undefined;
+    for (const [index, kind] of listKinds.entries()) known.lists.set(kind, lists[index] ?? []);
+    const announces = JSON.stringify(hello.capabilities).includes('"listChanged":true');
+    const told = fetched.flatMap((list) => (list?.ttlMs === undefined ? [] : [list.ttlMs]));
+    const ttl = Math.max(shortestTtl, Math.min(announces ? announcedTtl : defaultTtl, ...told));
+    known.seenAt = this.#clock();
+    known.freshUntil = known.seenAt + ttl;
     known.hello = hello;
-    known.failure = undefined;
-    known.failedSince = undefined;
-    if (changed.length === 0 && !first && !recovered) return;
+    // On the first look every list is one that was not there before.
+    if (changed.length === 0) return;
     known.version++;
-    this.version++;
     for (const listener of this.#listeners) listener(known.target, changed);
   }
 
   #failed(known: Known, error: unknown): void {
     const failure = error instanceof Error ? error : new Error(String(error));
     if (known.failure === undefined) {
-      this.version++;
       known.failedSince = this.#clock();
-      this.#log.warn({ server: known.target.server.id, err: failure }, 'lists could not be fetched; serving the last known ones');
+      this.#log.warn(
+        { server: known.target.server.id, err: failure },
+        'lists could not be fetched; serving the last known ones',
+      );
     }
     known.failure = failure;
     known.freshUntil = this.#clock() + retryAfterFailure;

@@ -14,7 +14,10 @@ export function mergedName(server: string, name: string): string {
   const whole = `${server}${separator}${name}`;
   const safe = whole.replaceAll(/[^A-Za-z0-9_-]/g, '_');
   if (safe === whole && whole.length <= longestName && !hashed.test(whole)) return whole;
-  const hash = BigInt(`0x${createHash('sha256').update(whole).digest('hex').slice(0, 12)}`).toString(36).padStart(hashLength, '0').slice(-hashLength);
+  const hash = BigInt(`0x${createHash('sha256').update(whole).digest('hex').slice(0, 12)}`)
+    .toString(36)
+    .padStart(hashLength, '0')
+    .slice(-hashLength);
   return `${safe.slice(0, longestName - hashLength - 2)}_h${hash}`;
 }
 
@@ -22,5 +25,9 @@ export function mergedName(server: string, name: string): string {
 export function splitName(merged: string): { server: string; rest: string; isHashed: boolean } | undefined {
   const at = merged.indexOf(separator);
   if (at <= 0) return undefined;
-  return { server: merged.slice(0, at), rest: merged.slice(at + separator.length), isHashed: hashed.test(merged) };
+  return {
+    server: merged.slice(0, at),
+    rest: merged.slice(at + separator.length),
+    isHashed: hashed.test(merged),
+  };
 }

@@ -23,7 +23,12 @@ export async function serveInitialize(call: Call, gate: Gate): Promise<void> {
   const { capabilities, serverInfo, instructions } = about;
   call.response = {
     kind: 'local',
-    rawResult: JSON.stringify({ protocolVersion: negotiated(requestOf(call).params), capabilities, serverInfo, instructions }),
+    rawResult: JSON.stringify({
+      protocolVersion: negotiated(requestOf(call).params),
+      capabilities,
+      serverInfo,
+      instructions,
+    }),
   };
 }
 
@@ -60,13 +65,21 @@ interface About {
 async function describe(call: Call, gate: Gate): Promise<About> {
   if (call.path.server === null) {
     const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
-    return { capabilities: mergedCapabilities, serverInfo: gateInfo, instructions: mergedInstructions(known) };
+    return {
+      capabilities: mergedCapabilities,
+      serverInfo: gateInfo,
+      instructions: mergedInstructions(known),
+    };
   }
   const [known] = await knownServers(call, gate);
   const hello = known?.hello;
   // A server that is away now may be back for the first call, which will then say what is wrong.
   if (!hello) return { capabilities: mergedCapabilities, serverInfo: gateInfo, instructions: undefined };
-  return { capabilities: ownCapabilities(hello.capabilities), serverInfo: hello.serverInfo ?? gateInfo, instructions: hello.instructions };
+  return {
+    capabilities: ownCapabilities(hello.capabilities),
+    serverInfo: hello.serverInfo ?? gateInfo,
+    instructions: hello.instructions,
+  };
 }
 
 /**
@@ -89,6 +102,8 @@ function ownCapabilities(capabilities: Readonly<Record<string, unknown>>): Recor
 
 /** What each server wants a model to know, under its name; of servers that have been met already. */
 function mergedInstructions(known: readonly Known[]): string | undefined {
-  const parts = known.flatMap((one) => (one.hello?.instructions ? [`# ${one.target.server.id}\n${one.hello.instructions}`] : []));
+  const parts = known.flatMap((one) =>
+    one.hello?.instructions ? [`# ${one.target.server.id}\n${one.hello.instructions}`] : [],
+  );
   return parts.length === 0 ? undefined : parts.join('\n\n').slice(0, longestInstructions);
 }

@@ -1,7 +1,6 @@
-import { type Call, type Gate, requestOf } from '../call.ts';
+import { type Call, type Gate, principalOf, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
 import { kindOfMethod } from '../lists/kinds.ts';
-import type { ListViews } from '../lists/view.ts';
 import { meta } from '../rpc/protocol.ts';
 import { gateInfo } from '../upstreams/handshake.ts';
 
@@ -20,11 +19,13 @@ export async function knownServers(call: Call, gate: Gate): Promise<readonly Kno
 }
 
 /** One page of tools, prompts, resources or templates, as this caller may see them. */
-export async function serveList(call: Call, gate: Gate, views: ListViews): Promise<void> {
+export async function serveList(call: Call, gate: Gate): Promise<void> {
   const request = requestOf(call);
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
   const known = await knownServers(call, gate);
-  const body = views.page(call, gate, kind, known, request.params?.['cursor']);
+  const { snapshot, path } = call;
+  const viewer = { snapshot, principal: principalOf(call), now: gate.clock(), server: path.server };
+  const body = gate.views.page(viewer, kind, known, request.params?.['cursor']);
   call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
 }

@@ -3,7 +3,16 @@ import { invalidParams } from '../refusals.ts';
 import { answerFrom } from './one-server.ts';
 
 /** server/utilities/logging.mdx */
-const levels: readonly unknown[] = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+const levels: readonly unknown[] = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+];
 
 /** `logging/setLevel` of the legacy era: to the one server; on the merged endpoint the level is only checked. */
 export async function serveSetLevel(call: Call, gate: Gate): Promise<void> {
@@ -11,6 +20,7 @@ export async function serveSetLevel(call: Call, gate: Gate): Promise<void> {
   if (!levels.includes(level)) throw invalidParams(`"params.level" must be one of ${levels.join(', ')}.`);
   const [target] = call.targets;
   const known = target && gate.lists.peek(target, call.era, call.capabilities);
-  if (call.path.server !== null && target && known?.hello && 'logging' in known.hello.capabilities) return answerFrom(call, gate, target);
+  if (call.path.server !== null && target && known?.hello && 'logging' in known.hello.capabilities)
+    return answerFrom(call, gate, target);
   call.response = { kind: 'local', rawResult: '{}' };
 }

@@ -21,7 +21,11 @@ export async function answerFrom(call: Call, gate: Gate, target: Target): Promis
   call.response = forCaller(call, response, connection);
 }
 
-export async function ask(call: Call, gate: Gate, target: Target): Promise<{ response: RpcResponse; connection: Connection }> {
+export async function ask(
+  call: Call,
+  gate: Gate,
+  target: Target,
+): Promise<{ response: RpcResponse; connection: Connection }> {
   try {
     const connection = await gate.pool.connect(target, call.era, call.capabilities);
     return { response: await send(call, connection, target), connection };
@@ -36,7 +40,12 @@ function send(call: Call, connection: Connection, target: Target): Promise<RpcRe
   const request = requestOf(call);
   const { method } = request;
   const { era, capabilities } = connection.upstream.options;
-  const rawParams = paramsForServer(call.rawParams ?? request.rawParams, call.era, era, call.era === era ? capabilities : '{}');
+  const rawParams = paramsForServer(
+    call.rawParams ?? request.rawParams,
+    call.era,
+    era,
+    call.era === era ? capabilities : '{}',
+  );
   const client = call.client;
   return connection.upstream.request({
     method,
@@ -54,7 +63,7 @@ function send(call: Call, connection: Connection, target: Target): Promise<RpcRe
 
 /** Only the modern era mirrors the name, and only for methods that have one. */
 function nameFrom(method: string, rawParams: string | undefined): string | undefined {
-  const member = nameParam[method];
+  const member = nameParam.get(method);
   if (member === undefined || rawParams === undefined) return undefined;
   const params: unknown = JSON.parse(rawParams);
   const value = (params as Record<string, unknown>)[member];
@@ -77,7 +86,13 @@ export function forCaller(call: Call, response: RpcResponse, connection: Connect
 }
 
 function needsModernClient(server: string): Refusal {
-  return new Refusal('input_required', `The server "${server}" asks for more input in a way that this client cannot give.`, {
-    outcome: 'upstream_error', status: 200, rpcCode: rpcCode.internal,
-  });
+  return new Refusal(
+    'input_required',
+    `The server "${server}" asks for more input in a way that this client cannot give.`,
+    {
+      outcome: 'upstream_error',
+      status: 200,
+      rpcCode: rpcCode.internal,
+    },
+  );
 }

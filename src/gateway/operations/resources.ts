@@ -41,7 +41,9 @@ export async function serveCompletion(call: Call, gate: Gate): Promise<void> {
 
 function ownerOf(uri: string, known: readonly Known[]): Target | undefined {
   const exact = known.find((one) => one.lists.get('resources')?.some((item) => item.key === uri));
-  const byTemplate = known.find((one) => one.lists.get('templates')?.some((item) => item.key === uri || matches(item.key, uri)));
+  const byTemplate = known.find((one) =>
+    one.lists.get('templates')?.some((item) => item.key === uri || matches(item.key, uri)),
+  );
   return (exact ?? byTemplate)?.target;
 }
 
@@ -62,7 +64,9 @@ function matches(template: string, uri: string): boolean {
 }
 
 async function askInTurn(call: Call, gate: Gate, uri: string, known: readonly Known[]): Promise<void> {
-  const able = known.filter((one) => one.hello !== undefined && 'resources' in one.hello.capabilities).slice(0, mostAsked);
+  const able = known
+    .filter((one) => one.hello !== undefined && 'resources' in one.hello.capabilities)
+    .slice(0, mostAsked);
   for (const { target } of able) {
     const { response, connection } = await ask(call, gate, target);
     const code = response.error?.code;

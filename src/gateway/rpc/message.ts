@@ -93,13 +93,26 @@ function answered(
 ): RpcResponse | undefined {
   const { result, error } = value;
   if ((result === undefined) === (error === undefined)) return undefined;
-  const empty = { kind: 'response', rawId, result: undefined, rawResult: undefined, error: undefined, rawError: undefined } as const;
+  const empty = {
+    kind: 'response',
+    rawId,
+    result: undefined,
+    rawResult: undefined,
+    error: undefined,
+    rawError: undefined,
+  } as const;
   if (error === undefined) {
-    return isObject(result) ? { ...empty, result, rawResult: slice(text, findMember(members, 'result')) } : undefined;
+    return isObject(result)
+      ? { ...empty, result, rawResult: slice(text, findMember(members, 'result')) }
+      : undefined;
   }
   const ok = isObject(error) && Number.isInteger(error['code']) && typeof error['message'] === 'string';
   if (!ok) return undefined;
-  const known: RpcError = { code: Number(error['code']), message: String(error['message']), data: error['data'] };
+  const known: RpcError = {
+    code: Number(error['code']),
+    message: String(error['message']),
+    data: error['data'],
+  };
   return { ...empty, error: known, rawError: slice(text, findMember(members, 'error')) };
 }
 

@@ -49,11 +49,11 @@ export const gateCode = {
 } as const;
 
 /** What `Mcp-Name` mirrors for each method that has a name (basic/transports/streamable-http.mdx). */
-export const nameParam: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-};
+export const nameParam = new Map<string, 'name' | 'uri' | 'taskId'>([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+]);

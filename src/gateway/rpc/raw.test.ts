@@ -12,7 +12,11 @@ test('members and elements are found whatever the white space and the escapes', 
     ['f', '{}'],
   ]);
   const array = findMember(members, 'a')!;
-  expect(elementsOf(text, array.start).map((e) => text.slice(e.start, e.end))).toEqual(['1', '{"b":"]}"}', '"x\\","']);
+  expect(elementsOf(text, array.start).map((e) => text.slice(e.start, e.end))).toEqual([
+    '1',
+    '{"b":"]}"}',
+    '"x\\","',
+  ]);
   expect(elementsOf(' [ ] ')).toEqual([]);
   expect(membersOf('{}')).toEqual([]);
 });
@@ -72,7 +76,9 @@ test('messages are told apart, and what is neither is refused', () => {
 });
 
 test('ids, params and results go through byte for byte', () => {
-  const parsed = parseMessage('{"id":1.0,"jsonrpc":"2.0","method":"tools/call","params":{"n":1.0,"big":12345678901234567890}}');
+  const parsed = parseMessage(
+    '{"id":1.0,"jsonrpc":"2.0","method":"tools/call","params":{"n":1.0,"big":12345678901234567890}}',
+  );
   if (!parsed.ok || parsed.message.kind !== 'request') throw new Error('no request');
   expect(requestText(parsed.message.rawId, parsed.message.method, parsed.message.rawParams)).toBe(
     '{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"n":1.0,"big":12345678901234567890}}',
@@ -80,4 +86,11 @@ test('ids, params and results go through byte for byte', () => {
   const answer = parseMessage('{"jsonrpc":"2.0","id":9,"result":{"2":1.50,"1":{}}}');
   if (!answer.ok || answer.message.kind !== 'response') throw new Error('no response');
   expect(responseText('"x"', answer.message)).toBe('{"jsonrpc":"2.0","id":"x","result":{"2":1.50,"1":{}}}');
+});
+
+test('names that every object inherits are members like any other', () => {
+  const text = '{"toString":1,"constructor":{"a":2},"__proto__":[3],"name":"a"}';
+  expect(editObject(text, { name: '"b"' })).toBe(
+    '{"toString":1,"constructor":{"a":2},"__proto__":[3],"name":"b"}',
+  );
 });

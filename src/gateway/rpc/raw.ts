@@ -79,7 +79,8 @@ export function editObject(text: string, changes: Readonly<Record<string, string
   const parts: string[] = [];
   const written = new Set<string>();
   for (const member of members) {
-    const change = changes[member.key];
+    // Keys come from callers: one that every object inherits is no change.
+    const change = Object.hasOwn(changes, member.key) ? changes[member.key] : undefined;
     if (change === null) continue;
     const kept = change === undefined ? text.slice(member.keyStart, member.end) : pair(member.key, change);
     parts.push(kept);

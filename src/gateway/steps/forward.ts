@@ -12,32 +12,35 @@ type Operation = (call: Call, gate: Gate) => Promise<void> | void;
 const both: readonly Era[] = ['modern', 'legacy'];
 
 /** What each method does, and in which eras it exists. */
-const operations: Readonly<Record<string, readonly [Operation, readonly Era[]]>> = {
-  initialize: [serveInitialize, ['legacy']],
-  ping: [pong, ['legacy']],
-  'logging/setLevel': [serveSetLevel, ['legacy']],
-  'resources/subscribe': [serveResource, ['legacy']],
-  'resources/unsubscribe': [serveResource, ['legacy']],
-  'server/discover': [serveDiscover, ['modern']],
-  'subscriptions/listen': [acknowledged, ['modern']],
-  'tools/list': [(call, gate) => serveList(call, gate, gate.views), both],
-  'prompts/list': [(call, gate) => serveList(call, gate, gate.views), both],
-  'resources/list': [(call, gate) => serveList(call, gate, gate.views), both],
-  'resources/templates/list': [(call, gate) => serveList(call, gate, gate.views), both],
-  'tools/call': [toOneServer, both],
-  'prompts/get': [toOneServer, both],
-  'resources/read': [serveResource, both],
-  'completion/complete': [serveCompletion, both],
-};
+const operations = new Map<string, readonly [Operation, readonly Era[]]>([
+  ['initialize', [serveInitialize, ['legacy']]],
+  ['ping', [pong, ['legacy']]],
+  ['logging/setLevel', [serveSetLevel, ['legacy']]],
+  ['resources/subscribe', [serveResource, ['legacy']]],
+  ['resources/unsubscribe', [serveResource, ['legacy']]],
+  ['server/discover', [serveDiscover, ['modern']]],
+  ['subscriptions/listen', [acknowledged, ['modern']]],
+  ['tools/list', [serveList, both]],
+  ['prompts/list', [serveList, both]],
+  ['resources/list', [serveList, both]],
+  ['resources/templates/list', [serveList, both]],
+  ['tools/call', [toOneServer, both]],
+  ['prompts/get', [toOneServer, both]],
+  ['resources/read', [serveResource, both]],
+  ['completion/complete', [serveCompletion, both]],
+]);
 
-/** Task ids are not bound to a caller yet: on a shared connection one could read another's. */
-const withheld = /^tasks\//;
+/**
+ * Task ids are not bound to a caller yet: on a shared connection one could read another's. A notification with an
+ * id is none, but a careless server would take it for one and cancel what somebody else is waiting for.
+ */
+const withheld = /^(tasks|notifications)\//;
 
 /** Sends the call where it belongs, or answers it from what the gate knows. */
 export function forward(call: Call, gate: Gate): Promise<void> | void {
   if (call.message?.kind !== 'request') return undefined;
   const { method } = call.message;
-  const known = operations[method];
+  const known = operations.get(method);
   if (known && !known[1].includes(call.era)) throw unknownMethod();
   if (known) return known[0](call, gate);
   if (call.path.server === null || withheld.test(method)) throw unknownMethod();

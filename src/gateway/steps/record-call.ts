@@ -9,7 +9,8 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
   if (error !== undefined) explain(call, gate, error);
   tell(call, gate, error);
   if (!gate.settings.recordCalls) return;
-  const request = call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
+  const request =
+    call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
   const only = call.servers.length === 1 ? call.servers[0] : undefined;
   const [credential] = call.targets.length === 1 ? (call.targets[0]?.credentials.values() ?? []) : [];
   gate.recorder.record({
@@ -44,7 +45,10 @@ function tell(call: Call, gate: Gate, error: unknown): void {
   if (isWell && !gate.log.isLevelEnabled('debug')) return;
   const { requestId, outcome, reason, tool, tenant, path } = call;
   const line = {
-    requestId, outcome, reason, tool,
+    requestId,
+    outcome,
+    reason,
+    tool,
     endpoint: path.template,
     principal: call.principal?.id ?? null,
     tenant: tenant?.id ?? null,
@@ -72,7 +76,8 @@ function explain(call: Call, gate: Gate, error: unknown): void {
   call.outcome = call.controller.signal.aborted ? 'cancelled' : 'error';
   call.reason = call.outcome === 'cancelled' ? 'client_gone' : 'internal_error';
   call.status = call.outcome === 'cancelled' ? 499 : 500;
-  if (call.outcome === 'error') gate.log.error({ requestId: call.requestId, err: error, message: messageOf(error) }, 'call failed');
+  if (call.outcome === 'error')
+    gate.log.error({ requestId: call.requestId, err: error, message: messageOf(error) }, 'call failed');
 }
 
 function argumentsOf(call: Call): string | null {

@@ -8,17 +8,17 @@ import { editObject, findMember, membersOf } from '../rpc/raw.ts';
 import type { ListKind } from '../lists/kinds.ts';
 
 /** How a request names what it wants, for the methods whose names carry a server on the merged endpoint. */
-const naming: Readonly<Record<string, { kind: ListKind; refuse: (name: string) => Error }>> = {
-  'tools/call': { kind: 'tools', refuse: noSuchTool },
-  'prompts/get': { kind: 'prompts', refuse: noSuchPrompt },
-};
+const naming = new Map<string, { kind: ListKind; refuse: (name: string) => Error }>([
+  ['tools/call', { kind: 'tools', refuse: noSuchTool }],
+  ['prompts/get', { kind: 'prompts', refuse: noSuchPrompt }],
+]);
 
 /** Which servers this call is about: the one in its path, the one its name begins with, or all of the caller's. */
 export function resolveServer(call: Call, gate: Gate): Promise<void> | void {
   const { server } = call.path;
   if (server !== null) return one(call, server);
   const request = call.message?.kind === 'request' ? call.message : undefined;
-  const named = request && naming[request.method];
+  const named = request && naming.get(request.method);
   if (request && named) return byName(call, gate, request, named.kind, named.refuse);
   if (request?.method === 'completion/complete') return byReference(call, gate, request);
   call.servers = rightsOfCall(call).servers.flatMap((id) => call.snapshot.servers.get(id) ?? []);
@@ -33,7 +33,13 @@ function one(call: Call, id: string): void {
   if (request?.method === 'tools/call') call.tool = nameIn(request);
 }
 
-function byName(call: Call, gate: Gate, request: RpcRequest, kind: ListKind, refuse: (name: string) => Error): Promise<void> | void {
+function byName(
+  call: Call,
+  gate: Gate,
+  request: RpcRequest,
+  kind: ListKind,
+  refuse: (name: string) => Error,
+): Promise<void> | void {
   const merged = nameIn(request);
   const split = splitName(merged);
   const server = split && visible(call, split.server);
@@ -52,7 +58,13 @@ function rename(call: Call, request: RpcRequest, kind: ListKind, name: string): 
 }
 
 /** A shortened name says which server it is of, and only that server's list says which name it was. */
-async function unhashed(call: Call, gate: Gate, server: SnapshotServer, kind: ListKind, merged: string): Promise<string | undefined> {
+async function unhashed(
+  call: Call,
+  gate: Gate,
+  server: SnapshotServer,
+  kind: ListKind,
+  merged: string,
+): Promise<string | undefined> {
   const target = targetOf(call, gate, server);
   if (!target) return undefined;
   const known = gate.lists.peek(target, call.era, call.capabilities);
@@ -93,8 +105,14 @@ function visible(call: Call, id: string): SnapshotServer | undefined {
   return server && rightsOfCall(call).servers.includes(server.id) ? server : undefined;
 }
 
-function nameIn(request: RpcRequest): string {
-  const name = request.params?.['name'];
-  if (typeof name === 'string') return name;
-  throw invalidParams('"params.name" must be a string.');
+/**
+ * The one name in the params. Parsers differ in which of two they take, and some do not mind capitals: what is
+ * authorized here has to be what the server reads.
+ */
+function nameIn({ params, rawParams = '{}' }: RpcRequest): string {
+  const name = params?.['name'];
+  if (typeof name !== 'string') throw invalidParams('"params.name" must be a string.');
+  const spelled = membersOf(rawParams).filter(({ key }) => key.toLowerCase() === 'name');
+  if (spelled.length > 1) throw invalidParams('"params" may hold "name" only once, in whatever case.');
+  return name;
 }

@@ -10,6 +10,9 @@ export function resolveTenant(call: Call, gate: Gate): void {
   call.rights = rights;
   if (rights.disabled) throw userDisabled();
   const active = activeTenant(call.snapshot, principal, rights, call.path.tenant);
-  if (!active.ok) throw active.code === 'tenant_unknown' ? tenantUnknown(call.path.tenant) : tenantAmbiguous(active.choices);
+  if (!active.ok)
+    throw active.code === 'tenant_unknown'
+      ? tenantUnknown(call.path.tenant)
+      : tenantAmbiguous(active.choices);
   call.tenant = active.tenant;
 }

@@ -1,6 +1,14 @@
 import { type Connector, UpstreamError } from '../connectors/contract.ts';
 import { isObject, notificationText, type RpcResponse, requestText } from '../rpc/message.ts';
-import { type Era, latestLegacy, latestModern, legacyVersions, meta, modernVersions, rpcCode } from '../rpc/protocol.ts';
+import {
+  type Era,
+  latestLegacy,
+  latestModern,
+  legacyVersions,
+  meta,
+  modernVersions,
+  rpcCode,
+} from '../rpc/protocol.ts';
 
 /** What a server said of itself when the connection was made. */
 export interface Hello {
@@ -40,14 +48,26 @@ export function headerValue(value: string): string {
 }
 
 /** `initialize`, then `notifications/initialized` (2025-11-25 basic/lifecycle.mdx). */
-export async function legacyHandshake(connector: Connector, capabilities: string, signal: AbortSignal): Promise<Hello> {
+export async function legacyHandshake(
+  connector: Connector,
+  capabilities: string,
+  signal: AbortSignal,
+): Promise<Hello> {
   const params = `{"protocolVersion":"${latestLegacy}","capabilities":${capabilities},"clientInfo":${JSON.stringify(gateInfo)}}`;
-  const response = await connector.request({ rawId: '0', text: requestText('0', 'initialize', params), signal, onMessage: () => undefined });
+  const response = await connector.request({
+    rawId: '0',
+    text: requestText('0', 'initialize', params),
+    signal,
+    onMessage: () => undefined,
+  });
   if (response.error) throw legacyRefusal(response);
   const result = response.result ?? {};
   const version = String(result['protocolVersion']);
   if (!legacyVersions.some((known) => known === version)) {
-    throw new UpstreamError('protocol', `The server speaks MCP revision ${JSON.stringify(version.slice(0, 40))}, which the gate does not know.`);
+    throw new UpstreamError(
+      'protocol',
+      `The server speaks MCP revision ${/^[\w.-]{1,20}$/.test(version) ? version : 'of another kind'}, which the gate does not know.`,
+    );
   }
   const capabilitiesOfServer = isObject(result['capabilities']) ? result['capabilities'] : {};
   connector.established({ protocolVersion: version, listen: mayNotify(capabilitiesOfServer) });
@@ -56,22 +76,39 @@ export async function legacyHandshake(connector: Connector, capabilities: string
 }
 
 /** `server/discover` (2026-07-28 server/discover.mdx). */
-export async function modernHandshake(connector: Connector, capabilities: string, signal: AbortSignal): Promise<Hello> {
+export async function modernHandshake(
+  connector: Connector,
+  capabilities: string,
+  signal: AbortSignal,
+): Promise<Hello> {
   const text = requestText('"discover"', 'server/discover', `{"_meta":${ownMeta(capabilities)}}`);
   const response = await connector
-    .request({ rawId: '"discover"', text, headers: modernHeaders('server/discover'), signal, onMessage: () => undefined })
+    .request({
+      rawId: '"discover"',
+      text,
+      headers: modernHeaders('server/discover'),
+      signal,
+      onMessage: () => undefined,
+    })
     .catch((error: unknown) => {
       throw saysNothingOfEras(error) ? error : new OtherEraError('modern', error);
     });
   const versions = response.result?.['supportedVersions'];
-  const known = Array.isArray(versions) ? modernVersions.find((version) => versions.includes(version)) : undefined;
+  const known = Array.isArray(versions)
+    ? modernVersions.find((version) => versions.includes(version))
+    : undefined;
   if (known === undefined) throw new OtherEraError('modern', response.error);
   const result = response.result ?? {};
   const info = isObject(result['_meta']) ? result['_meta'][meta.serverInfo] : undefined;
   return hello('modern', known, result, info);
 }
 
-function hello(era: Era, protocolVersion: string, result: Readonly<Record<string, unknown>>, serverInfo: unknown): Hello {
+function hello(
+  era: Era,
+  protocolVersion: string,
+  result: Readonly<Record<string, unknown>>,
+  serverInfo: unknown,
+): Hello {
   const { capabilities, instructions } = result;
   return {
     era,
@@ -85,7 +122,12 @@ function hello(era: Era, protocolVersion: string, result: Readonly<Record<string
 /** Only what the modern revision defines counts as a sign of the modern era. */
 function legacyRefusal(response: RpcResponse): Error {
   const code = response.error?.code ?? 0;
-  const modern: readonly number[] = [rpcCode.unsupportedVersion, rpcCode.headerMismatch, rpcCode.missingCapability, rpcCode.methodNotFound];
+  const modern: readonly number[] = [
+    rpcCode.unsupportedVersion,
+    rpcCode.headerMismatch,
+    rpcCode.missingCapability,
+    rpcCode.methodNotFound,
+  ];
   if (modern.includes(code)) return new OtherEraError('legacy', response.error);
   return new UpstreamError('protocol', `The server refused to initialize (error ${code}).`);
 }
@@ -93,7 +135,8 @@ function legacyRefusal(response: RpcResponse): Error {
 /** A refused credential, a fault or silence is no evidence about eras. */
 function saysNothingOfEras(error: unknown): boolean {
   if (!(error instanceof UpstreamError)) return true;
-  if (error.kind === 'unauthorized' || error.kind === 'unreachable' || error.kind === 'cancelled') return true;
+  if (error.kind === 'unauthorized' || error.kind === 'unreachable' || error.kind === 'cancelled')
+    return true;
   return error.status !== undefined && error.status >= 500;
 }
 

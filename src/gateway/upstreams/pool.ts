@@ -47,6 +47,7 @@ interface Entry {
 const verdictTtl = 600_000;
 const startTimeout = 30_000;
 const sweepEvery = 30_000;
+const maxVariants = 8;
 
 /** Every connection of the gate, one for each (destination, era, capabilities), made lazily and bounded in number. */
 export class UpstreamPool {
@@ -56,6 +57,7 @@ export class UpstreamPool {
   readonly #closing = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #reaper: Reaper | undefined;
+  #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -112,7 +114,8 @@ export class UpstreamPool {
   apply(snapshot: Snapshot): void {
     for (const entry of [...this.#entries.values()]) {
       const server = snapshot.servers.get(entry.target.server.id);
-      const valid = server?.definition.enabled === true && definitionKey(server) === definitionKey(entry.target.server);
+      const valid =
+        server?.definition.enabled === true && definitionKey(server) === definitionKey(entry.target.server);
       if (!valid) this.#remove(entry);
     }
   }
@@ -125,6 +128,7 @@ export class UpstreamPool {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
     for (const entry of [...this.#entries.values()]) this.#remove(entry);
     await Promise.all(this.#closing);
@@ -143,7 +147,9 @@ export class UpstreamPool {
   }
 
   #add(key: string, target: Target, era: Era, capabilities: string): Entry {
-    this.#makeRoom(target.server.id);
+    // A call may still be on its way while everything shuts down; what it would start, nobody would end.
+    if (this.#closed) throw new UpstreamError('closed', 'The gate is shutting down.');
+    this.#makeRoom(target);
     const { log, clock } = this.#options;
     const upstream = new Upstream({
       name: target.server.id,
@@ -172,20 +178,41 @@ export class UpstreamPool {
     };
     if (destination.type === 'stdio') {
       this.#reaper ??= startReaper();
-      return new StdioConnector(destination, { ...options, reaper: this.#reaper, binDirs: [join(projectDir, 'node_modules', '.bin')] });
+      return new StdioConnector(destination, {
+        ...options,
+        reaper: this.#reaper,
+        binDirs: [join(projectDir, 'node_modules', '.bin')],
+      });
     }
-    return destination.type === 'sse' ? new SseConnector(destination, options) : new HttpConnector(destination, options);
+    return destination.type === 'sse'
+      ? new SseConnector(destination, options)
+      : new HttpConnector(destination, options);
   }
 
   /** Full: the connection that was idle longest makes room; when none is idle, the newcomer is refused. */
-  #makeRoom(server: string): void {
-    const { maxConnections, maxPerServer } = this.#options;
-    const own = [...this.#entries.values()].filter((entry) => entry.target.server.id === server);
-    const crowd = own.length >= maxPerServer ? own : this.#entries.size >= maxConnections ? [...this.#entries.values()] : undefined;
+  #makeRoom(target: Target): void {
+    const crowd = this.#crowdAround(target);
     if (!crowd) return;
-    const [oldest] = crowd.filter((entry) => entry.upstream.inFlight === 0).sort((a, b) => a.upstream.lastUsedAt - b.upstream.lastUsedAt);
-    if (!oldest) throw new UpstreamError('busy', `The server "${server}" has as many connections as it may have; try again in a moment.`);
+    const [oldest] = crowd
+      .filter((entry) => entry.upstream.inFlight === 0)
+      .sort((a, b) => a.upstream.lastUsedAt - b.upstream.lastUsedAt);
+    if (!oldest) {
+      const message = `The server "${target.server.id}" has as many connections as it may have; try again in a moment.`;
+      throw new UpstreamError('busy', message);
+    }
     this.#remove(oldest);
+  }
+
+  /** The connections among which one must go before a new one is made; undefined while there is room. */
+  #crowdAround(target: Target): Entry[] | undefined {
+    const { maxConnections, maxPerServer } = this.#options;
+    const all = [...this.#entries.values()];
+    // The same server with the same credentials, once for each kind of client: nobody needs many of these.
+    const variants = all.filter((entry) => entry.target.key === target.key);
+    if (variants.length >= maxVariants) return variants;
+    const own = all.filter((entry) => entry.target.server.id === target.server.id);
+    if (own.length >= maxPerServer) return own;
+    return all.length >= maxConnections ? all : undefined;
   }
 
   #sweep(): void {
@@ -199,7 +226,10 @@ export class UpstreamPool {
   #remove(entry: Entry): void {
     if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
     const closing = entry.upstream.close().catch((error: unknown) => {
-      this.#options.log.warn({ err: error, server: entry.target.server.id }, 'connection did not close cleanly');
+      this.#options.log.warn(
+        { err: error, server: entry.target.server.id },
+        'connection did not close cleanly',
+      );
     });
     this.#closing.add(closing);
     closing.finally(() => this.#closing.delete(closing)).catch(() => undefined);

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Endpoint, SnapshotServer, Tenant } from '../../access/index.ts';
-import { credentialNames, expandHeaders, expandText, expandUrl, type FoundCredential } from '../../secrets/index.ts';
+import {
+  credentialNames,
+  expandHeaders,
+  expandText,
+  expandUrl,
+  type FoundCredential,
+} from '../../secrets/index.ts';
 import { expandEnvironment } from '../../platform/variables.ts';
 import { type Destination, UpstreamError } from '../connectors/contract.ts';
 
@@ -57,7 +63,11 @@ export function makeTarget(
  * Default: shared when no credential is used, else the credential's owner. A server whose address differs for
  * this tenant is another server, which its URL in the key takes care of.
  */
-function scopeOf(server: SnapshotServer, asking: Asking, credentials: ReadonlyMap<string, FoundCredential>): string {
+function scopeOf(
+  server: SnapshotServer,
+  asking: Asking,
+  credentials: ReadonlyMap<string, FoundCredential>,
+): string {
   const owner = [...credentials.values()].find((credential) => credential.owner === 'tenant');
   const chosen = server.definition.isolation ?? (owner ? 'tenant' : 'shared');
   if (chosen === 'session') return `session:${asking.session ?? asking.principal}`;
@@ -71,34 +81,54 @@ function scopeOf(server: SnapshotServer, asking: Asking, credentials: ReadonlyMa
  * Throws UpstreamError where a value of the gate's own environment would go to an address that the operator did
  * not write.
  */
-export function destinationOf(target: Target, env: Readonly<Record<string, string | undefined>>): Destination {
+export function destinationOf(
+  target: Target,
+  env: Readonly<Record<string, string | undefined>>,
+): Destination {
   const { definition } = target.server;
   const secret = (name: string) => {
     const found = target.credentials.get(name);
     // attachCredentials refuses a call whose server lacks a credential, so this is a fault of the gate.
     if (!found) throw new Error(`credential ${name} of ${target.server.id} was not attached`);
-    return found.open();
+    return kept(found.open());
   };
-  const own = (text: string) => withEnvironment(text, target, env);
+  const secrets: string[] = [];
+  const kept = (value: string) => {
+    secrets.push(value);
+    return value;
+  };
+  const own = (text: string) => expandEnvironment(text, (name) => kept(ownValue(name, target, env)));
   if (definition.type !== 'stdio') {
-    const headers = Object.fromEntries(Object.entries(definition.headers).map(([name, value]) => [name, own(value)]));
-    return { type: definition.type, url: expandUrl(own(target.url ?? definition.url), secret), headers: expandHeaders(headers, secret) };
+    const headers = Object.fromEntries(
+      Object.entries(definition.headers).map(([name, value]) => [name, own(value)]),
+    );
+    return {
+      type: definition.type,
+      url: expandUrl(own(target.url ?? definition.url), secret),
+      headers: expandHeaders(headers, secret),
+    };
   }
-  const values = Object.entries(definition.env).map(([name, value]) => [name, expandText(own(value), secret)] as const);
-  const args = definition.args.map((arg) => expandText(own(arg), secret));
-  return { type: 'stdio', command: own(definition.command), args, env: Object.fromEntries(values), cwd: definition.cwd };
+  const fill = (text: string) => expandText(own(text), secret);
+  return {
+    type: 'stdio',
+    command: own(definition.command),
+    args: definition.args.map(fill),
+    env: Object.fromEntries(Object.entries(definition.env).map(([name, value]) => [name, fill(value)])),
+    cwd: definition.cwd,
+    secrets,
+  };
 }
 
-function withEnvironment(text: string, target: Target, env: Readonly<Record<string, string | undefined>>): string {
-  return expandEnvironment(text, (name) => {
-    const { id } = target.server;
-    if (!target.trusted) {
-      throw new UpstreamError('unauthorized', `The server "${id}" uses a key of the gate’s environment, which goes only to the address in the config file.`);
-    }
-    const value = env[name];
-    if (value === undefined) throw new UpstreamError('unauthorized', `The server "${id}" needs the environment variable ${name}, which is not set.`);
-    return value;
-  });
+/** A value of the gate's own environment, which goes only where the operator said. */
+function ownValue(name: string, target: Target, env: Readonly<Record<string, string | undefined>>): string {
+  const { id } = target.server;
+  const refused = (why: string) => new UpstreamError('unauthorized', `The server "${id}" ${why}.`);
+  if (!target.trusted) {
+    throw refused('uses a key of the gate’s environment, which goes only to the address in the config file');
+  }
+  const value = env[name];
+  if (value === undefined) throw refused(`needs the environment variable ${name}, which is not set`);
+  return value;
 }
 
 const needed = new WeakMap<SnapshotServer, readonly string[]>();

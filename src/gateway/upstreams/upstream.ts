@@ -1,31 +1,20 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { type Connector, type Sink, UpstreamError } from '../connectors/contract.ts';
-import { errorText, isObject, notificationText, type RpcNotification, type RpcRequest, type RpcResponse, requestText, resultText } from '../rpc/message.ts';
-import { type Era, rpcCode } from '../rpc/protocol.ts';
-import { editObject, findMember, membersOf } from '../rpc/raw.ts';
-import { type Hello, legacyHandshake, modernHandshake, modernHeaders, OtherEraError, ownMeta } from './handshake.ts';
-
-/** A request to a server, as the gate's steps make it. */
-export interface Outgoing {
-  readonly method: string;
-  readonly rawParams: string | undefined;
-  /** `Mcp-Name` of the modern era. */
-  readonly name?: string | undefined;
-  /** Further mirrored headers, `Mcp-Param-*`. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Aborted by the deadline; the caller aborts it to cancel. */
-  readonly controller: AbortController;
-  readonly timeoutMs: number;
-  /** Notifications that belong to this request, progress tokens already the caller's own. */
-  onNotification?(message: RpcNotification): void;
-  /** A request of the server to the client; resolves with the text of the client's result or error. */
-  onServerRequest?(message: RpcRequest): Promise<ClientAnswer>;
-  readonly onPrimed?: (() => void) | undefined;
-  readonly onPaused?: (() => void) | undefined;
-}
-
-export type ClientAnswer = { readonly rawResult: string } | { readonly rawError: string };
+import { closedError } from '../connectors/pending.ts';
+import { untilAborted } from '../connectors/until-aborted.ts';
+import {
+  notificationText,
+  type RpcNotification,
+  type RpcRequest,
+  type RpcResponse,
+  requestText,
+} from '../rpc/message.ts';
+import type { Era } from '../rpc/protocol.ts';
+import { answerServer } from './answer-server.ts';
+import { type Hello, legacyHandshake, modernHandshake, modernHeaders, OtherEraError } from './handshake.ts';
+import { type Outgoing, underToken, withOwnToken } from './outgoing.ts';
+import { followChanges } from './own-subscription.ts';
 
 export interface UpstreamOptions {
   readonly name: string;
@@ -43,12 +32,21 @@ export interface UpstreamOptions {
 
 const firstBackoff = 500;
 const longestBackoff = 60_000;
-const resubscribeAfter = 5_000;
+/** How often its deadline a call may take in all, if it keeps reporting progress. */
+const mostExtended = 10;
+
+interface Sending extends Outgoing {
+  readonly deadline: NodeJS.Timeout;
+  /** Milliseconds since the epoch. */
+  readonly extendUntil: number;
+}
 
 /** One connection to a server, opened when first needed and again after it broke, with growing pauses. */
 export class Upstream {
   readonly options: UpstreamOptions;
   #connector: Connector | undefined;
+  /** Connections of sessions that are over, with answers still to come. */
+  readonly #retired = new Set<Connector>();
   #hello: Promise<Hello> | undefined;
   #isReady = false;
   #failures = 0;
@@ -56,6 +54,8 @@ export class Upstream {
   #lastError: UpstreamError | undefined;
   #sequence = 0;
   #closed = false;
+  #stopFollowing: (() => void) | undefined;
+  /** Requests under way, and the start of the server: as long as there are any, it is no idle connection. */
   inFlight = 0;
   lastUsedAt: number;
 
@@ -74,7 +74,10 @@ export class Upstream {
 
   /** Resolves when the server is ready. While it is pausing after a failure, rejects at once with that failure. */
   ready(): Promise<Hello> {
-    if (this.#closed) return Promise.reject(new UpstreamError('closed', `The connection to "${this.options.name}" was closed.`));
+    if (this.#closed)
+      return Promise.reject(
+        new UpstreamError('closed', `The connection to "${this.options.name}" was closed.`),
+      );
     if (this.#hello) return this.#hello;
     if (this.#lastError && this.options.clock() < this.#retryAt) return Promise.reject(this.#lastError);
     const opening = this.#open();
@@ -86,21 +89,22 @@ export class Upstream {
     this.inFlight++;
     this.lastUsedAt = this.options.clock();
     const { controller, timeoutMs } = outgoing;
-    const timer = setTimeout(() => controller.abort(this.#timeout(timeoutMs)), timeoutMs);
+    const deadline = setTimeout(() => controller.abort(this.#timeout(timeoutMs)), timeoutMs);
+    const sending = { ...outgoing, deadline, extendUntil: this.lastUsedAt + mostExtended * timeoutMs };
     try {
-      if (!this.#isReady) await this.#within(this.ready(), controller.signal);
+      if (!this.#isReady) await untilAborted(this.ready(), controller.signal);
       const used = this.#connector;
       try {
-        return await this.#send(outgoing);
+        return await this.#send(sending);
       } catch (error) {
         if (!(error instanceof UpstreamError && error.kind === 'session_expired')) throw error;
         // Nothing was done yet: the server only said that it no longer knows the session.
-        await this.#restart(error, used);
-        await this.#within(this.ready(), controller.signal);
-        return await this.#send(outgoing);
+        this.#restart(error, used);
+        await untilAborted(this.ready(), controller.signal);
+        return await this.#send(sending);
       }
     } finally {
-      clearTimeout(timer);
+      clearTimeout(deadline);
       this.inFlight--;
       this.lastUsedAt = this.options.clock();
     }
@@ -116,11 +120,12 @@ export class Upstream {
     this.#forget();
     const connector = this.#connector;
     this.#connector = undefined;
-    await connector?.close();
+    await Promise.all([connector, ...this.#retired].map((one) => one?.close()));
   }
 
   async #open(): Promise<Hello> {
-    const { name, era, capabilities, startTimeoutMs, clock } = this.options;
+    const { name, era, capabilities, startTimeoutMs } = this.options;
+    this.inFlight++;
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(this.#timeout(startTimeoutMs)), startTimeoutMs);
     let connector: Connector | undefined;
@@ -129,10 +134,14 @@ export class Upstream {
       this.#connector = connector;
       const shake = era === 'modern' ? modernHandshake : legacyHandshake;
       const hello = await shake(connector, capabilities, controller.signal);
+      if (this.#connector !== connector) throw closedError(name);
       this.#failures = 0;
       this.#lastError = undefined;
-      this.#isReady = this.#connector === connector;
-      if (era === 'modern') this.#follow(connector, hello);
+      this.#isReady = true;
+      if (era === 'modern') {
+        const onMessage = (message: RpcNotification | RpcRequest) => this.#unsolicited(message);
+        this.#stopFollowing = followChanges(connector, hello, { name, log: this.options.log, onMessage });
+      }
       return hello;
     } catch (error) {
       this.#forget();
@@ -140,52 +149,49 @@ export class Upstream {
         await this.#drop(connector);
         throw error;
       }
-      this.#failures++;
-      this.#retryAt = clock() + Math.min(longestBackoff, firstBackoff * 2 ** (this.#failures - 1));
-      this.#lastError = error instanceof UpstreamError ? error : new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error });
-      this.options.log.warn({ server: name, err: error, diagnostics: connector?.diagnostics(), failures: this.#failures }, 'server did not start');
+      const failure =
+        error instanceof UpstreamError
+          ? error
+          : new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error });
+      if (!this.#closed) this.#failed(failure, connector, 'server did not start');
       await this.#drop(connector);
-      throw this.#lastError;
+      throw failure;
     } finally {
       clearTimeout(timer);
+      this.inFlight--;
     }
   }
 
-  /** A modern server announces changes on a subscription of the gate's own, for as long as the connection lives. */
-  #follow(connector: Connector, hello: Hello): void {
-    const filter = changeFilter(hello.capabilities);
-    if (filter === undefined) return;
-    const rawId = '"changes"';
-    const params = ownParams('modern', '{}', { notifications: filter });
-    const controller = new AbortController();
-    connector
-      .request({
-        rawId,
-        text: requestText(rawId, 'subscriptions/listen', params),
-        headers: modernHeaders('subscriptions/listen'),
-        signal: controller.signal,
-        onMessage: (message) => this.#unsolicited(message),
-      })
-      .catch((error: unknown) => this.options.log.debug({ server: this.options.name, err: error }, 'subscription ended'))
-      .then(() => {
-        // Whatever changed meanwhile is seen at the next regular look; a new subscription is made a little later.
-        const again = setTimeout(() => this.#connector === connector && this.#follow(connector, hello), resubscribeAfter);
-        again.unref();
-      })
-      .catch(() => undefined);
+  /** From now on there is a pause, longer after each failure in a row. */
+  #failed(error: UpstreamError, connector: Connector | undefined, what: string): void {
+    const { name, clock, log } = this.options;
+    this.#lastError = error;
+    this.#failures++;
+    this.#retryAt = clock() + Math.min(longestBackoff, firstBackoff * 2 ** (this.#failures - 1));
+    log.warn(
+      { server: name, err: error, diagnostics: connector?.diagnostics(), failures: this.#failures },
+      what,
+    );
   }
 
   #sink(current: () => Connector | undefined): Sink {
     return {
       onMessage: (message) => this.#unsolicited(message),
       onClosed: (error) => {
-        if (this.#connector === undefined || this.#connector !== current()) return;
-        this.options.log.warn({ server: this.options.name, err: error, diagnostics: this.#connector.diagnostics() }, 'server closed the connection');
+        const connector = this.#connector;
+        if (connector === undefined || connector !== current()) return;
         this.#connector = undefined;
+        // While it starts, #open() is told by its own exchange.
+        if (!this.#isReady) return;
         this.#forget();
-        this.#lastError = error;
-        this.#failures++;
-        this.#retryAt = this.options.clock() + Math.min(longestBackoff, firstBackoff * 2 ** (this.#failures - 1));
+        this.#failed(error, connector, 'server closed the connection');
+        // What is left of it: sockets, timers, a process group.
+        connector.close().catch((cause: unknown) => {
+          this.options.log.debug(
+            { server: this.options.name, err: cause },
+            'connection did not close cleanly',
+          );
+        });
       },
     };
   }
@@ -193,14 +199,24 @@ export class Upstream {
   #forget(): void {
     this.#hello = undefined;
     this.#isReady = false;
+    this.#stopFollowing?.();
+    this.#stopFollowing = undefined;
   }
 
-  async #restart(reason: UpstreamError, used: Connector | undefined): Promise<void> {
+  #restart(reason: UpstreamError, used: Connector | undefined): void {
     // Another request may have started the new session already.
-    if (this.#connector !== used) return;
-    this.options.log.info({ server: this.options.name, err: reason }, 'starting a new session');
+    if (used === undefined || this.#connector !== used) return;
+    const { name, log } = this.options;
+    log.info({ server: name, err: reason }, 'starting a new session');
     this.#forget();
-    await this.#drop(used);
+    this.#connector = undefined;
+    // Others may still get their answers on the old one.
+    this.#retired.add(used);
+    used
+      .retire()
+      .catch((error: unknown) => log.debug({ server: name, err: error }, 'old session did not end cleanly'))
+      .finally(() => this.#retired.delete(used))
+      .catch(() => undefined);
   }
 
   async #drop(connector: Connector | undefined): Promise<void> {
@@ -208,11 +224,11 @@ export class Upstream {
     await connector?.close();
   }
 
-  #send(outgoing: Outgoing): Promise<RpcResponse> {
+  #send(outgoing: Sending): Promise<RpcResponse> {
     const connector = this.#connector;
-    if (!connector) return Promise.reject(this.#lastError ?? new UpstreamError('closed', `The server "${this.options.name}" closed the connection.`));
+    if (!connector) return Promise.reject(this.#lastError ?? closedError(this.options.name));
     const rawId = String(++this.#sequence);
-    const { params, token } = this.#params(outgoing, rawId);
+    const { params, token } = withOwnToken(outgoing.rawParams, rawId);
     const modern = this.options.era === 'modern';
     const { controller, method } = outgoing;
     const answer = connector.request({
@@ -228,49 +244,38 @@ export class Upstream {
     return answer;
   }
 
-  /** Request ids double as progress tokens, so that two callers with the same token do not meet. */
-  #params(outgoing: Outgoing, rawId: string): { params: string | undefined; token: string | undefined } {
-    const { rawParams } = outgoing;
-    if (rawParams === undefined || !rawParams.includes('progressToken')) return { params: rawParams, token: undefined };
-    const spans = findMember(membersOf(rawParams), '_meta');
-    if (!spans) return { params: rawParams, token: undefined };
-    const rawMeta = rawParams.slice(spans.start, spans.end);
-    const token = rawMeta.startsWith('{') ? findMember(membersOf(rawMeta), 'progressToken') : undefined;
-    if (!token) return { params: rawParams, token: undefined };
-    const changed = editObject(rawMeta, { progressToken: rawId });
-    return { params: editObject(rawParams, { _meta: changed }), token: rawMeta.slice(token.start, token.end) };
-  }
-
-  #during(outgoing: Outgoing, connector: Connector, message: RpcNotification | RpcRequest, token: string | undefined): void {
-    if (message.kind === 'request') return this.#answerServer(connector, message, outgoing.onServerRequest?.bind(outgoing));
-    const isProgress = message.method === 'notifications/progress';
+  #during(
+    outgoing: Sending,
+    connector: Connector,
+    message: RpcNotification | RpcRequest,
+    token: string | undefined,
+  ): void {
+    const { name, log } = this.options;
+    if (message.kind === 'request') {
+      const ask = outgoing.onServerRequest?.bind(outgoing);
+      return answerServer(connector, message, { name, log, ask });
+    }
     // Nobody asked for progress, so nobody knows this token.
-    if (isProgress && token === undefined) return;
+    if (message.method === 'notifications/progress' && token === undefined) return;
     if (isListNews(message.method)) return this.options.onUnsolicited(message);
-    const rawParams = isProgress && token !== undefined ? editObject(message.rawParams ?? '{}', { progressToken: token }) : message.rawParams;
-    outgoing.onNotification?.({ ...message, rawParams });
+    // Whoever reports progress is at work: the deadline begins anew, but not for ever (basic/utilities/progress.mdx).
+    if (this.options.clock() < outgoing.extendUntil) outgoing.deadline.refresh();
+    outgoing.onNotification?.(underToken(message, token));
   }
 
   #unsolicited(message: RpcNotification | RpcRequest): void {
     if (message.kind === 'notification') return this.options.onUnsolicited(message);
-    const connector = this.#connector;
-    if (connector) this.#answerServer(connector, message, undefined);
-  }
-
-  /** Requests that cannot be laid at one caller's door are refused: asking the wrong person would leak. */
-  #answerServer(connector: Connector, message: RpcRequest, ask: ((message: RpcRequest) => Promise<ClientAnswer>) | undefined): void {
-    const { method, rawId } = message;
-    const refusal = `{"code":${rpcCode.methodNotFound},"message":"No client is there to answer ${method.replaceAll(/[^a-zA-Z/_]/g, '')}"}`;
-    const answer = method === 'ping' ? Promise.resolve({ rawResult: '{}' }) : (ask?.(message) ?? Promise.resolve({ rawError: refusal }));
-    answer
-      .then((reply) => connector.send('rawResult' in reply ? resultText(rawId, reply.rawResult) : errorText(rawId, reply.rawError), AbortSignal.timeout(10_000)))
-      .catch((error: unknown) => this.options.log.debug({ server: this.options.name, err: error }, 'answer to the server was not delivered'));
+    const { name, log } = this.options;
+    if (this.#connector) answerServer(this.#connector, message, { name, log, ask: undefined });
   }
 
   /** The legacy era wants to be told; in the modern one the closed stream says it (basic/patterns/cancellation.mdx). */
   #tellCancelled(answer: Promise<unknown>, signal: AbortSignal, rawId: string): void {
     const tell = () => {
-      this.notify('notifications/cancelled', `{"requestId":${rawId},"reason":"The caller is no longer waiting"}`).catch((error: unknown) =>
+      this.notify(
+        'notifications/cancelled',
+        `{"requestId":${rawId},"reason":"The caller is no longer waiting"}`,
+      ).catch((error: unknown) =>
         this.options.log.debug({ server: this.options.name, err: error }, 'cancellation was not delivered'),
       );
     };
@@ -279,33 +284,12 @@ export class Upstream {
     answer.then(forget, forget);
   }
 
-  #within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const aborted = () => reject(signal.reason);
-      if (signal.aborted) return aborted();
-      signal.addEventListener('abort', aborted, { once: true });
-      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
-    });
-  }
-
   #timeout(milliseconds: number): UpstreamError {
-    return new UpstreamError('timeout', `The server "${this.options.name}" gave no answer within ${milliseconds / 1000} s.`);
+    return new UpstreamError(
+      'timeout',
+      `The server "${this.options.name}" gave no answer within ${milliseconds / 1000} s.`,
+    );
   }
-}
-
-/** Params of a modern request that the gate makes itself. */
-export function ownParams(era: Era, capabilities: string, members: Readonly<Record<string, string>>): string | undefined {
-  const all = era === 'modern' ? { ...members, _meta: ownMeta(capabilities) } : members;
-  return Object.keys(all).length === 0 ? undefined : editObject('{}', all);
-}
-
-/** `notifications` of `subscriptions/listen`: every list whose changes the server announces (basic/patterns/subscriptions.mdx). */
-function changeFilter(capabilities: Readonly<Record<string, unknown>>): string | undefined {
-  const kinds = ['tools', 'prompts', 'resources'].filter((kind) => {
-    const value = capabilities[kind];
-    return isObject(value) && value['listChanged'] === true;
-  });
-  return kinds.length === 0 ? undefined : JSON.stringify(Object.fromEntries(kinds.map((kind) => [`${kind}ListChanged`, true])));
 }
 
 function isListNews(method: string): boolean {

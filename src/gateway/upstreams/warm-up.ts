@@ -8,8 +8,13 @@ import { makeTarget, neededCredentials } from './target.ts';
 export function warmUp(gate: Gate): void {
   for (const server of gate.snapshot().servers.values()) {
     const { enabled, isolation } = server.definition;
-    const isShared = (isolation ?? 'shared') === 'shared' && neededCredentials(server, undefined).length === 0;
+    const isShared =
+      (isolation ?? 'shared') === 'shared' && neededCredentials(server, undefined).length === 0;
     if (!enabled || !isShared) continue;
-    gate.lists.peek(makeTarget(server, { principal: '', tenant: null, session: null }, undefined, new Map()), 'legacy', '{}');
+    gate.lists.peek(
+      makeTarget(server, { principal: '', tenant: null, session: null }, undefined, new Map()),
+      'legacy',
+      '{}',
+    );
   }
 }
