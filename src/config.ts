@@ -63,7 +63,7 @@ export const environmentSchema = z.object({
     .describe('PostgreSQL 15 or newer. Absent: an embedded one in the data directory.'),
   REDIS_URL: urlOf(/^rediss?$/, 'must be a redis:// or rediss:// URL')
     .optional()
-    .describe('Redis or Valkey, for counters that replicas share. Absent: in memory.'),
+    .describe('Not used yet. Redis or Valkey, for counters that replicas share. Absent: in memory.'),
   TOOLGATE_CONFIG: z.string().default('mcp-servers.json').describe('The config file.'),
   TOOLGATE_DATA_DIR: z
     .string()
@@ -80,7 +80,7 @@ export const environmentSchema = z.object({
     .describe('Bearer token for the admin API. Absent: made at first start and kept in the data directory.'),
   OPEN_WEBUI_URL: webUrl
     .optional()
-    .describe('Open WebUI behind this gate; whatever Toolgate does not serve goes there.'),
+    .describe('Not used yet. Open WebUI behind this gate; whatever Toolgate does not serve goes there.'),
   WEBUI_SECRET_KEY: z
     .string()
     .refine((key) => key !== 't0p-s3cr3t', {
@@ -88,7 +88,7 @@ export const environmentSchema = z.object({
         'is the value that old Open WebUI versions shipped with, so everybody knows it; choose another one there and here',
     })
     .optional()
-    .describe('Key that Open WebUI signs its sessions with, if Toolgate is to accept them.'),
+    .describe('Not used yet. Key that Open WebUI signs its sessions with, if Toolgate is to accept them.'),
   FORWARD_USER_INFO_HEADER_JWT_SECRET: z
     .string()
     .optional()
@@ -103,11 +103,13 @@ export const environmentSchema = z.object({
   ENABLE_API_ANALYTICS: flag.prefault('true').describe('Whether each request is recorded in api_analytics.'),
   META_TOOLS_MODE: flag
     .prefault('false')
-    .describe('Show search_tools, describe_tools and call_tool instead of every tool, as ?mode=meta does.'),
+    .describe(
+      'Not used yet. Show search_tools, describe_tools and call_tool instead of every tool, as ?mode=meta does.',
+    ),
   API_GATEWAY_MODE: flag
     .prefault('false')
     .describe(
-      'This instance stands behind another Toolgate and believes the signed identity headers of that one.',
+      'Not used yet. This instance stands behind another Toolgate and believes the signed identity headers of that one.',
     ),
   CORS_ALLOWED_ORIGINS: origins
     .prefault('')

@@ -18,7 +18,7 @@ import { createIdentity, identityRoutes, localTokens } from './identity/index.ts
 import { systemClock } from './platform/clock.ts';
 import { Closing, closeOnSignals } from './platform/closing.ts';
 import { type Database, migrate, openDatabase, watchChanges } from './platform/db/index.ts';
-import { listen, stopListening } from './platform/http/listen.ts';
+import { checkPort, listen, stopListening } from './platform/http/listen.ts';
 import { createOriginGuard } from './platform/http/origin-guard.ts';
 import { createHttpServer } from './platform/http/server.ts';
 import { keptSecret, randomSecret } from './platform/kept-secret.ts';
@@ -26,7 +26,7 @@ import { createLog, type Log } from './platform/log.ts';
 import { createReloadableGuard } from './platform/net-guard.ts';
 import { runRole } from './platform/run-role.ts';
 import { banner, createSteps } from './platform/start-lines.ts';
-import { createVault, deriveKey, loadMasterKey, secretRoutes } from './secrets/index.ts';
+import { createVault, deriveKey, loadMasterKey, type MasterKey, secretRoutes } from './secrets/index.ts';
 
 const projectDir = fileURLToPath(new URL('..', import.meta.url));
 const migrations = path.join(projectDir, 'migrations');
@@ -55,11 +55,17 @@ async function serve(): Promise<void> {
   const config = await loadConfig(process.env, process.cwd());
   const log = createLog(config.DEBUG ? 'debug' : 'info');
   const closing = new Closing(log);
+  await checkPort(config.HOST, config.PORT);
   try {
     const database = await steps.work(config.DATABASE_URL ? 'PostgreSQL' : 'Embedded database', () =>
       openAndMigrate(config, log, closing),
     );
-    const text = await steps.work('Toolgate', () => start(config, log, database, closing));
+    const masterKey = await loadMasterKey({
+      value: config.TOOLGATE_MASTER_KEY,
+      dataDir: config.TOOLGATE_DATA_DIR,
+      log,
+    });
+    const text = await steps.work('Toolgate', () => start({ config, log, database, masterKey, closing }));
     for (const warning of config.warnings) process.stderr.write(`Note: ${warning}\n`);
     process.stdout.write(text);
   } catch (error) {
@@ -77,10 +83,11 @@ async function openAndMigrate(config: Config, log: Log, closing: Closing): Promi
 }
 
 /** Builds everything on the database, listens, and returns what to tell whoever started it. */
-async function start(config: Config, log: Log, database: Database, closing: Closing): Promise<string> {
+async function start(ground: Ground): Promise<string> {
+  const { config, log, database, closing } = ground;
   const dataDir = config.TOOLGATE_DATA_DIR;
   const adminToken = config.TOOLGATE_ADMIN_TOKEN ?? (await keptSecret(dataDir, 'admin-token', randomSecret));
-  const parts = await build({ config, log, database, adminToken, closing });
+  const parts = await build(ground, adminToken);
   const { gateway, identity } = parts;
   followConfigFile(parts, closing);
   const limiter = createLimiter(clock);
@@ -128,15 +135,14 @@ interface Ground {
   readonly config: Config;
   readonly log: Log;
   readonly database: Database;
-  readonly adminToken: string;
+  readonly masterKey: MasterKey;
   readonly closing: Closing;
 }
 
-async function build(ground: Ground) {
-  const { config, database, closing } = ground;
+async function build(ground: Ground, adminToken: string) {
+  const { config, database, masterKey, closing } = ground;
   const base = { db: database.db, log: ground.log, clock };
   const dataDir = config.TOOLGATE_DATA_DIR;
-  const masterKey = await loadMasterKey({ value: config.TOOLGATE_MASTER_KEY, dataDir, log: base.log });
   let file = config.file;
   await applyFile(base.db, file, { prune: false, actor: 'config-file' });
   const changes = closing.keep('changes', await watchChanges(database, base));
@@ -147,11 +153,11 @@ async function build(ground: Ground) {
   closing.keep('recorder', recorder);
   const directory = () => access.snapshot();
   const issuers = () => file.identity.issuers;
-  const settings = identitySettings(ground);
+  const settings = identitySettings(config, adminToken);
   const identity = await createIdentity({ ...base, changes, directory, issuers, settings });
   closing.keep('identity', identity);
   const netGuard = createReloadableGuard(file.network.allow);
-  const parts = { ...ground, changes, access, masterKey, vault, recorder, identity, netGuard };
+  const parts = { ...ground, changes, access, vault, recorder, identity, netGuard };
   const sessionKey = deriveKey(masterKey, 'mcp-session-id');
   const gateway = createGateway({
     ...parts,
@@ -173,7 +179,7 @@ async function build(ground: Ground) {
   return { ...parts, gateway, use };
 }
 
-function identitySettings({ config, adminToken }: Ground) {
+function identitySettings(config: Config, adminToken: string) {
   const openWebUiJwtSecret = config.FORWARD_USER_INFO_HEADER_JWT_SECRET;
   return { publicUrl: config.PUBLIC_URL, adminToken, openWebUiJwtSecret };
 }

@@ -13,6 +13,8 @@ export function answerError(error: unknown, requestId: string, log: Log): Respon
       { requestId, code: known.code, err: known.cause ?? known, detail: known.detail },
       'admin request failed',
     );
+  else if (known.detail !== undefined)
+    log.info({ requestId, code: known.code, detail: known.detail }, 'admin request refused');
   const { code, message } = known;
   const details = known instanceof InvalidRequest ? { details: known.details } : {};
   return Response.json(

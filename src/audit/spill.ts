@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../platform/clock.ts';
+import { makeDirectory } from '../platform/make-directory.ts';
 import type { CallRecord } from './contract.ts';
 import { spillUnwritable } from './errors.ts';
 
@@ -45,7 +46,7 @@ const rejectedPrefix = 'rejected-';
 /** Opens the folder, creating it with mode 0700, and counts what an earlier process left there. */
 export async function openSpill(options: SpillOptions): Promise<Spill> {
   try {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    await makeDirectory(options.dir);
     const names = (await readdir(options.dir)).filter((name) => name.endsWith('.jsonl')).sort();
     const waiting: Waiting[] = [];
     for (const name of names.filter((name) => name.startsWith(prefix))) {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeDirectory } from './make-directory.ts';
 
 /** The text of a file in the data directory that only its owner may read; made by `make` when it is not there. */
 export async function keptSecret(
@@ -17,7 +18,7 @@ export async function keptSecret(
 /** Writes the file, whatever it held before, and returns the secret. */
 export async function replaceSecret(dataDir: string, name: string, secret: string): Promise<string> {
   const file = path.join(dataDir, name);
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDir);
   await writeFile(file, `${secret}\n`, { mode: 0o600 });
   // An existing file keeps its mode on writing.
   await chmod(file, 0o600);

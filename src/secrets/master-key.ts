@@ -1,9 +1,10 @@
 import { createHash, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, link, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { AppError, messageOf } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { makeDirectory } from '../platform/make-directory.ts';
 import { masterKeyInvalid, masterKeyUnusable } from './errors.ts';
 
 const keyBytes = 32;
@@ -89,7 +90,7 @@ async function readIfThere(file: string): Promise<string | null> {
 
 /** Makes the file as a whole or not at all, and never over another: two programs that start at once get one key. */
 async function makeKeyFile(file: string, log: Log): Promise<string> {
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await makeDirectory(path.dirname(file));
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   const handle = await open(draft, 'wx', 0o600);
   try {

@@ -1,10 +1,11 @@
 // PostgreSQL compiled to WebAssembly (PGlite) under the data directory: no installation, one process only.
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { makeDirectory } from '../make-directory.ts';
 import { type Channels, createChannels, listenTo, unlistenTo } from './channels.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { type Database, pingWithin } from './database.ts';
@@ -46,8 +47,8 @@ interface Paths {
 
 async function prepare(dataDir: string, snapshots: string): Promise<DataDirLock> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await mkdir(snapshots, { recursive: true, mode: 0o700 });
+    await makeDirectory(dataDir);
+    await makeDirectory(snapshots);
     return await lockDataDir(dataDir);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;

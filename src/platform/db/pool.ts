@@ -30,7 +30,7 @@ function guarded(pool: pg.Pool): PostgresPool {
       try {
         return guardedClient(await pool.connect());
       } catch (error) {
-        throw messageOf(error) === 'timeout exceeded when trying to connect' ? busy(error) : error;
+        throw messageOf(error) === 'timeout exceeded when trying to connect' ? busy(error) : away(error);
       }
     },
     end: () => pool.end(),
@@ -44,11 +44,25 @@ function guardedClient(client: pg.PoolClient): PostgresPoolClient {
     } catch (error) {
       // The server went silent. The connection still waits for its answer, so nobody else may get it.
       if (messageOf(error) === 'Query read timeout') void client.end();
-      throw error;
+      throw isLost(error) ? away(error) : error;
     }
   };
   // Kysely uses the cursor form of `query` only when it was given a cursor class, and it was not.
   return { query: query as PostgresPoolClient['query'], release: () => client.release() };
+}
+
+/** SQLSTATE classes 08 and 57P, and what pg and the sockets say when a connection is gone. */
+function isLost(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return (
+    /^(?:08|57P|E[A-Z]{3,})/.test(code) || /^Connection terminated|^Query read timeout/.test(messageOf(error))
+  );
+}
+
+function away(cause: unknown): AppError {
+  const message =
+    'The database cannot be reached at the moment; try again when /gateway/ready says it is back.';
+  return new AppError('database_away', 503, message, { cause });
 }
 
 function busy(cause?: unknown): AppError {

@@ -83,7 +83,8 @@ function whereIs(url: string): string {
 }
 
 /** By code, not by text: driver texts may quote what was in the URL. */
-function reasonOf(error: unknown): string {
+function reasonOf(thrown: unknown): string {
+  const error = thrown instanceof AppError ? thrown.cause : thrown;
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   return (
     reasons[code] ??

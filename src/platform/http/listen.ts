@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 
@@ -8,6 +8,14 @@ export function listen(server: Server, host: string, port: number): Promise<numb
     server.once('error', (error: NodeJS.ErrnoException) => reject(refused(error, host, port)));
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port)); // a TCP server has no other kind
   });
+}
+
+/** Rejects, like `listen`, when the port is taken: said before anything is started that would have to be ended again. */
+export async function checkPort(host: string, port: number): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  await listen(probe, host, port);
+  await new Promise((resolve) => probe.close(resolve));
 }
 
 /** How long requests under way may take to finish once nobody new is let in, in milliseconds. */
