@@ -25,6 +25,8 @@ export interface Known {
   failure: Error | undefined;
   failedSince: number | undefined;
   loading: Promise<void> | undefined;
+  /** When the last look began, in milliseconds since the epoch. */
+  askedAt: number;
   /** When the server last answered, in milliseconds since the epoch. */
   seenAt: number;
   /** The server said that something changed, and has not been asked since. */
@@ -74,17 +76,24 @@ export class ListStore {
     return known;
   }
 
-  /** Waits for the first look at these servers, all at once and no longer than `deadlineMs`. */
+  /**
+   * Waits for the first look at these servers, all at once and no longer than `deadlineMs` after it began: a server
+   * that never answers delays those who come first, not everyone until it is given up.
+   */
   async settle(all: readonly Known[], deadlineMs: number): Promise<void> {
-    const unseen = all.flatMap(({ hello, failure, loading }) =>
-      hello === undefined && failure === undefined && loading !== undefined ? [loading] : [],
+    const now = this.#clock();
+    const unseen = all.filter(
+      ({ hello, failure, askedAt }) =>
+        hello === undefined && failure === undefined && askedAt + deadlineMs > now,
     );
     if (unseen.length === 0) return;
+    const latest = Math.max(...unseen.map(({ askedAt }) => askedAt + deadlineMs));
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, deadlineMs);
+      timer = setTimeout(resolve, latest - now);
     });
-    await Promise.race([Promise.all(unseen), deadline]);
+    const looks = unseen.flatMap(({ loading }) => (loading === undefined ? [] : [loading]));
+    await Promise.race([Promise.all(looks), deadline]);
     clearTimeout(timer);
   }
 
@@ -140,6 +149,7 @@ export class ListStore {
       failure: undefined,
       failedSince: undefined,
       loading: undefined,
+      askedAt: 0,
       seenAt: Number.NEGATIVE_INFINITY,
       outdated: false,
       pause: undefined,
@@ -150,6 +160,7 @@ export class ListStore {
   }
 
   #load(known: Known): Promise<void> {
+    if (!known.loading) known.askedAt = this.#clock();
     known.loading ??= this.#loadNow(known).finally(() => {
       known.loading = undefined;
       this.#follow(known);
