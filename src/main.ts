@@ -163,7 +163,7 @@ async function build(ground: Ground, adminToken: string) {
     ...parts,
     clock,
     projectDir,
-    env: config.variables,
+    around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
     sessionKey,
     settings: gateSettings(config),
   });

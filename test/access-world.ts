@@ -12,13 +12,16 @@ export interface World extends Omit<z.input<typeof accessFile>, 'mcpServers'> {
 
 export function snapshotOf(world: World): Snapshot {
   const { servers = {}, memberships = [], ...rest } = world;
-  const definitions = Object.entries(servers).map(([id, server]) => [id, { command: 'none', ...server }]);
+  const definitions = Object.entries(servers).map(([id, server]) => [
+    id,
+    'url' in server ? server : { command: 'none', ...server },
+  ]);
   const file = accessFile.parse({ ...rest, mcpServers: Object.fromEntries(definitions) });
   const groups = Object.entries(file.groups);
   const users = Object.entries(file.users);
   return buildSnapshot({
     servers: Object.entries(file.mcpServers)
-      .sort()
+      .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([id, definition]) => ({
         id,
         definition,

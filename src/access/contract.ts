@@ -108,7 +108,7 @@ export const stdioServer = z.strictObject({
     .describe('Program to run. Programs of installed npm packages are found by name.'),
   args: z.array(z.string()).default([]).describe('Its arguments.'),
   env: z.record(z.string(), z.string()).default({}).describe('Environment variables that it gets.'),
-  cwd: z.string().optional().describe('Directory that it runs in.'),
+  cwd: z.string().optional().describe('Directory that it runs in; relative paths begin at the config file. Default: the directory of the config file.'),
   ...serverCommon,
 });
 

@@ -83,7 +83,6 @@ export interface Call {
   reason: string | null;
   status: number;
   bytesIn: number;
-  bytesOut: number;
 }
 
 /** A result that the gate made itself. */

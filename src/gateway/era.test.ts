@@ -75,7 +75,7 @@ test.each<[string, Era, Era, string | undefined, string | undefined]>([
     '{"_meta":null}',
     `{"_meta":{${own('{"sampling":{}}')}}}`,
   ],
-])('params: %s', (_says, north, south, from, to) => {
+])('params: %s', (_says, ...[north, south, from, to]) => {
   expect(paramsForServer(from, north, south, '{"sampling":{}}')).toBe(to);
 });
 
@@ -152,7 +152,7 @@ test.each<[string, string, Era, Era, string, string | undefined]>([
     '{"resultType":"input_required","requestState":"s"}',
     undefined,
   ],
-])('result: %s', (_says, method, north, south, from, to) => {
+])('result: %s', (_says, ...[method, north, south, from, to]) => {
   expect(resultForCaller(from, method, north, south)).toBe(to);
 });
 
@@ -185,7 +185,7 @@ test.each<[string, string, Era, string, string]>([
     '{"code":-32602,"message":"m","data":{"uri":"a"}}',
     '{"code":-32602,"message":"m","data":{"uri":"a"}}',
   ],
-])('error: %s', (_says, method, north, from, to) => {
+])('error: %s', (_says, ...[method, north, from, to]) => {
   expect(errorForCaller(responseWith(from), method, north)).toBe(to);
 });
 

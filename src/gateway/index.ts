@@ -20,6 +20,7 @@ import { ListStore } from './lists/list-store.ts';
 import { kindsChangedBy } from './lists/kinds.ts';
 import { ListViews } from './lists/view.ts';
 import { UpstreamPool } from './upstreams/pool.ts';
+import type { Surroundings } from './upstreams/target.ts';
 import { definitionKey } from './upstreams/target.ts';
 import { warmUp } from './upstreams/warm-up.ts';
 
@@ -38,8 +39,7 @@ export interface GatewayOptions {
   /** 32 bytes, derived from the master key: seals session ids. */
   readonly sessionKey: Buffer;
   readonly projectDir: string;
-  /** Where `${env:NAME}` in definitions of the config file is looked up, at the moment of connecting. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly around: Surroundings;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -67,7 +67,7 @@ export function createGateway(o: GatewayOptions): Gateway {
     clock: o.clock,
     netGuard: o.netGuard,
     projectDir: o.projectDir,
-    env: o.env,
+    around: o.around,
     maxConnections,
     maxPerServer,
     idleMs,

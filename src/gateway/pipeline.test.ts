@@ -79,28 +79,99 @@ const refusals: readonly {
   readonly headers?: Record<string, string>;
   readonly is: { outcome: string; reason?: string; status?: number };
 }[] = [
-  { when: 'nobody says who they are', headers: { authorization: '' }, is: { outcome: 'unauthenticated', status: 401 } },
-  { when: 'the account is disabled', headers: as('out@acme.com'), is: { outcome: 'denied', reason: 'user_disabled', status: 403 } },
+  {
+    when: 'nobody says who they are',
+    headers: { authorization: '' },
+    is: { outcome: 'unauthenticated', status: 401 },
+  },
+  {
+    when: 'the account is disabled',
+    headers: as('out@acme.com'),
+    is: { outcome: 'denied', reason: 'user_disabled', status: 403 },
+  },
   { when: 'the body is no JSON', message: '{', is: { outcome: 'bad_request' } },
   { when: 'the body is a batch', message: '[]', is: { outcome: 'bad_request' } },
   { when: 'the body is of another type', headers: form, is: { outcome: 'bad_request' } },
-  { when: 'the body is too large', message: `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"${'x'.repeat(200_000)}"}}`, is: { outcome: 'bad_request' } },
+  {
+    when: 'the body is too large',
+    message: `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"${'x'.repeat(200_000)}"}}`,
+    is: { outcome: 'bad_request' },
+  },
   { when: 'the session is over', headers: session, is: { outcome: 'bad_request' } },
-  { when: 'the versions contradict each other', headers: { 'mcp-protocol-version': '2026-07-28' }, is: { outcome: 'bad_request' } },
-  { when: 'the tenant is not one’s own', path: '/t/b/mcp', is: { outcome: 'denied', reason: 'tenant_unknown' } },
-  { when: 'several tenants could be meant', headers: as('twice@acme.com'), is: { outcome: 'denied', reason: 'tenant_ambiguous' } },
-  { when: 'the server does not exist', path: '/mcp/none', is: { outcome: 'denied', reason: 'server_not_found' } },
+  {
+    when: 'the versions contradict each other',
+    headers: { 'mcp-protocol-version': '2026-07-28' },
+    is: { outcome: 'bad_request' },
+  },
+  {
+    when: 'the tenant is not one’s own',
+    path: '/t/b/mcp',
+    is: { outcome: 'denied', reason: 'tenant_unknown' },
+  },
+  {
+    when: 'several tenants could be meant',
+    headers: as('twice@acme.com'),
+    is: { outcome: 'denied', reason: 'tenant_ambiguous' },
+  },
+  {
+    when: 'the server does not exist',
+    path: '/mcp/none',
+    is: { outcome: 'denied', reason: 'server_not_found' },
+  },
   { when: 'the server is disabled', path: '/mcp/off', is: { outcome: 'denied', reason: 'server_not_found' } },
-  { when: 'the server is not one’s own', path: '/mcp/dead', headers: as('bob@acme.com'), is: { outcome: 'denied', reason: 'server_not_found' } },
-  { when: 'the tool is not one’s own', path: '/mcp/ok', message: call('add'), headers: as('bob@acme.com'), is: { outcome: 'denied', reason: 'tool_not_found' } },
-  { when: 'the tool is not one’s own, by its merged name', message: call('ok__add'), headers: as('bob@acme.com'), is: { outcome: 'denied', reason: 'tool_not_found' } },
-  { when: 'the tool has no server', message: call('add'), is: { outcome: 'denied', reason: 'tool_not_found' } },
-  { when: 'the tool has no name', path: '/mcp/ok', message: { id: 1, method: 'tools/call', params: {} }, is: { outcome: 'bad_request' } },
-  { when: 'the method does not exist', message: { id: 1, method: 'constructor' }, is: { outcome: 'bad_request', reason: 'method_not_found' } },
-  { when: 'the method is one of another era', message: { id: 1, method: 'server/discover' }, is: { outcome: 'bad_request', reason: 'method_not_found' } },
-  { when: 'a notification comes with an id', path: '/mcp/ok', message: { id: 1, method: 'notifications/cancelled', params: { requestId: 1 } }, is: { outcome: 'bad_request', reason: 'method_not_found' } },
+  {
+    when: 'the server is not one’s own',
+    path: '/mcp/dead',
+    headers: as('bob@acme.com'),
+    is: { outcome: 'denied', reason: 'server_not_found' },
+  },
+  {
+    when: 'the tool is not one’s own',
+    path: '/mcp/ok',
+    message: call('add'),
+    headers: as('bob@acme.com'),
+    is: { outcome: 'denied', reason: 'tool_not_found' },
+  },
+  {
+    when: 'the tool is not one’s own, by its merged name',
+    message: call('ok__add'),
+    headers: as('bob@acme.com'),
+    is: { outcome: 'denied', reason: 'tool_not_found' },
+  },
+  {
+    when: 'the tool has no server',
+    message: call('add'),
+    is: { outcome: 'denied', reason: 'tool_not_found' },
+  },
+  {
+    when: 'the tool has no name',
+    path: '/mcp/ok',
+    message: { id: 1, method: 'tools/call', params: {} },
+    is: { outcome: 'bad_request' },
+  },
+  {
+    when: 'the method does not exist',
+    message: { id: 1, method: 'constructor' },
+    is: { outcome: 'bad_request', reason: 'method_not_found' },
+  },
+  {
+    when: 'the method is one of another era',
+    message: { id: 1, method: 'server/discover' },
+    is: { outcome: 'bad_request', reason: 'method_not_found' },
+  },
+  {
+    when: 'a notification comes with an id',
+    path: '/mcp/ok',
+    message: { id: 1, method: 'notifications/cancelled', params: { requestId: 1 } },
+    is: { outcome: 'bad_request', reason: 'method_not_found' },
+  },
   { when: 'a key is missing', path: '/mcp/secret', message: call('echo'), is: { outcome: 'no_credential' } },
-  { when: 'the server is away', path: '/mcp/dead', message: call('echo'), is: { outcome: 'upstream_error', reason: 'upstream_unreachable' } },
+  {
+    when: 'the server is away',
+    path: '/mcp/dead',
+    message: call('echo'),
+    is: { outcome: 'upstream_error', reason: 'upstream_unreachable' },
+  },
   { when: 'the server is silent', path: '/mcp/never', message: call('echo'), is: { outcome: 'timeout' } },
 ];
 
@@ -154,7 +225,12 @@ test('a client that leaves during a call is recorded as gone', async () => {
     method: 'POST',
     signal: controller.signal,
     headers: { ...as('alice@acme.com'), 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'slow', arguments: { ms: 60_000 } } }),
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'slow', arguments: { ms: 60_000 } },
+    }),
   });
   setTimeout(() => controller.abort(), 50);
   await expect(gone).rejects.toThrow();
@@ -197,13 +273,21 @@ describe('the connection after an error', () => {
 
   test.each([
     ['without a credential', `${head(50_000)}\r\n${'x'.repeat(50_000)}`, '401'],
-    ['too large by its own word', `${head(300_000)}Authorization: Bearer alice@acme.com\r\n\r\n${' '.repeat(300_000)}`, '413'],
+    [
+      'too large by its own word',
+      `${head(300_000)}Authorization: Bearer alice@acme.com\r\n\r\n${' '.repeat(300_000)}`,
+      '413',
+    ],
     [
       'too large without saying so',
       `POST /mcp/ok HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer alice@acme.com\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n${' '.repeat(300_000)}\r\n0\r\n\r\n`,
       '413',
     ],
-    ['of another type', `${head(50_000).replace('application/json', 'text/plain')}Authorization: Bearer alice@acme.com\r\n\r\n${'x'.repeat(50_000)}`, '415'],
+    [
+      'of another type',
+      `${head(50_000).replace('application/json', 'text/plain')}Authorization: Bearer alice@acme.com\r\n\r\n${'x'.repeat(50_000)}`,
+      '415',
+    ],
   ])('serves the next request after one %s', async (_what, first, status) => {
     const world = await gatewayWorld(picture());
     const socket = connect(world.port, '127.0.0.1');

@@ -9,7 +9,7 @@ export type Destination =
       readonly command: string;
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string>>;
-      readonly cwd: string | undefined;
+      readonly cwd: string;
       /** Filled-in secrets, so that what the server prints can be rid of them. */
       readonly secrets: readonly string[];
     }

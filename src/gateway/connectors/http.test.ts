@@ -204,7 +204,7 @@ describe('a stream that the server closes half-way', () => {
         onPrimed: () => void told.push('primed'),
         onPaused: () => void told.push('paused'),
       })
-      .finally(() => connector.close());
+      .finally(() => void connector.close());
     return response;
   };
 

@@ -37,7 +37,7 @@ function open(sink: Sink, how: How = {}): StdioConnector {
       command: how.command ?? process.execPath,
       args: how.args ?? [program, 'ok'],
       env: how.env ?? {},
-      cwd: undefined,
+      cwd: process.cwd(),
       secrets: how.secrets ?? [],
     },
     { name: 'fake', maxResponseBytes, sink, log, reaper: how.reaper ?? reaper, binDirs: [] },

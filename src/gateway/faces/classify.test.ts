@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseMessage, type RpcMessage } from '../rpc/message.ts';
-import { classify, WireError } from './classify.ts';
+import { WireError } from '../rpc/wire-error.ts';
+import { classify } from './classify.ts';
 
 const versionKey = 'io.modelcontextprotocol/protocolVersion';
 const capabilitiesKey = 'io.modelcontextprotocol/clientCapabilities';

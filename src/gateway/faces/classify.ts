@@ -1,5 +1,6 @@
 import { headerValue } from '../upstreams/handshake.ts';
 import { isObject, type RpcMessage, type RpcRequest } from '../rpc/message.ts';
+import { WireError } from '../rpc/wire-error.ts';
 import {
   type Era,
   isModernVersion,
@@ -9,21 +10,6 @@ import {
   nameParam,
   rpcCode,
 } from '../rpc/protocol.ts';
-
-/** A message that cannot be served as it stands, in the terms of the transport. */
-export class WireError extends Error {
-  readonly status: number;
-  readonly code: number;
-  readonly data: unknown;
-
-  constructor(status: number, code: number, message: string, data?: unknown) {
-    super(message);
-    this.name = 'WireError';
-    this.status = status;
-    this.code = code;
-    this.data = data;
-  }
-}
 
 type Header = (name: string) => string | undefined;
 

@@ -3,7 +3,7 @@ import type { Call } from '../call.ts';
 import { Refusal } from '../refusal.ts';
 import { errorText, type RawId, resultText } from '../rpc/message.ts';
 import { rpcCode } from '../rpc/protocol.ts';
-import { WireError } from './classify.ts';
+import { WireError } from '../rpc/wire-error.ts';
 
 export interface ErrorAnswer {
   readonly status: number;

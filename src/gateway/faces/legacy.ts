@@ -77,8 +77,8 @@ export function askClient(
 /** A client's answer to a server's request, posted on its own. */
 export function deliverAnswer(session: Session, response: RpcResponse): void {
   const waiting = response.rawId === null ? undefined : session.asked.get(response.rawId);
-  if (response.rawResult !== undefined) waiting?.({ rawResult: response.rawResult });
-  else waiting?.({ rawError: response.rawError ?? '{"code":-32603,"message":"Internal error"}' });
+  const { rawResult, rawError = '{"code":-32603,"message":"Internal error"}' } = response;
+  waiting?.(rawResult === undefined ? { rawError } : { rawResult });
 }
 
 /** Notifications that mean something to the gate; the others are taken and need nothing done. */

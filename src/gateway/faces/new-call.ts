@@ -50,6 +50,5 @@ export function newCall(
     reason: null,
     status: 200,
     bytesIn: 0,
-    bytesOut: 0,
   };
 }

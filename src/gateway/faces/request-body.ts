@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { WireError } from './classify.ts';
 import { rpcCode } from '../rpc/protocol.ts';
+import { WireError } from '../rpc/wire-error.ts';
 
 /** The whole body as text; a 413 once it is larger than `limit` bytes. */
 export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {

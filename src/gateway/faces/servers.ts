@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors.ts';
 import { type Arrival, sendJson } from '../../platform/http/server.ts';
-import { type Call, type Gate } from '../call.ts';
+import type { Call, Gate } from '../call.ts';
 import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
 import { newCall } from './new-call.ts';

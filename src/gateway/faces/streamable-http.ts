@@ -6,8 +6,9 @@ import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
 import { notificationText, parseMessage, type RawId, responseText, resultText } from '../rpc/message.ts';
 import { isModernVersion, rpcCode } from '../rpc/protocol.ts';
+import { WireError } from '../rpc/wire-error.ts';
 import { CallStream, parseEventId } from './call-stream.ts';
-import { classify, WireError } from './classify.ts';
+import { classify } from './classify.ts';
 import {
   askClient,
   capabilitiesIn,

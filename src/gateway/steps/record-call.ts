@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { Outcome } from '../../audit/contract.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
 import type { Call, Gate } from '../call.ts';
 import { Refusal } from '../refusal.ts';
 import { findMember, membersOf } from '../rpc/raw.ts';
+import { WireError } from '../rpc/wire-error.ts';
 
 /** One record for each call, whatever became of it. Runs last, cannot fail, waits for nothing. */
 export function recordCall(call: Call, gate: Gate, error: unknown): void {
@@ -31,7 +33,7 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     status: call.status,
     milliseconds: Math.max(0, gate.clock() - call.startedAt),
     bytesIn: call.bytesIn,
-    bytesOut: call.bytesOut,
+    bytesOut: sizeOf(call.response),
     userAgent: call.header('user-agent') ?? null,
     clientIp: call.clientIp,
     credentialId: credential?.id ?? null,
@@ -54,6 +56,7 @@ function tell(call: Call, gate: Gate, error: unknown): void {
     tenant: tenant?.id ?? null,
     server: call.servers.length === 1 ? call.servers[0]?.id : path.server,
     milliseconds: gate.clock() - call.startedAt,
+    ...(error instanceof AppError && error.detail !== undefined && { detail: error.detail }),
     ...(error instanceof Error && error.cause instanceof Error && { cause: error.cause.message }),
   };
   if (isWell) gate.log.debug(line, 'call');
@@ -67,8 +70,14 @@ function explain(call: Call, gate: Gate, error: unknown): void {
     call.status = error.status;
     return;
   }
+  if (error instanceof WireError) {
+    call.outcome = 'bad_request';
+    call.reason = `rpc_${error.code}`;
+    call.status = error.status;
+    return;
+  }
   if (error instanceof AppError) {
-    call.outcome = error.status === 401 ? 'unauthenticated' : error.status < 500 ? 'bad_request' : 'error';
+    call.outcome = outcomeOf(error.status);
     call.reason = error.code;
     call.status = error.status;
     return;
@@ -78,6 +87,18 @@ function explain(call: Call, gate: Gate, error: unknown): void {
   call.status = call.outcome === 'cancelled' ? 499 : 500;
   if (call.outcome === 'error')
     gate.log.error({ requestId: call.requestId, err: error, message: messageOf(error) }, 'call failed');
+}
+
+function outcomeOf(status: number): Outcome {
+  if (status === 401) return 'unauthenticated';
+  return status < 500 ? 'bad_request' : 'error';
+}
+
+/** Bytes of the result or error; what the gate adds around it does not count. */
+function sizeOf(response: Call['response']): number {
+  if (response === undefined) return 0;
+  const text = response.kind === 'local' ? response.rawResult : (response.rawResult ?? response.rawError);
+  return Buffer.byteLength(text ?? '');
 }
 
 function argumentsOf(call: Call): string | null {

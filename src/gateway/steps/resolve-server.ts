@@ -7,8 +7,13 @@ import { isObject, type RpcRequest } from '../rpc/message.ts';
 import { editObject, findMember, membersOf } from '../rpc/raw.ts';
 import type { ListKind } from '../lists/kinds.ts';
 
+interface Naming {
+  readonly kind: ListKind;
+  readonly refuse: (name: string) => Error;
+}
+
 /** How a request names what it wants, for the methods whose names carry a server on the merged endpoint. */
-const naming = new Map<string, { kind: ListKind; refuse: (name: string) => Error }>([
+const naming = new Map<string, Naming>([
   ['tools/call', { kind: 'tools', refuse: noSuchTool }],
   ['prompts/get', { kind: 'prompts', refuse: noSuchPrompt }],
 ]);
@@ -19,7 +24,7 @@ export function resolveServer(call: Call, gate: Gate): Promise<void> | void {
   if (server !== null) return one(call, server);
   const request = call.message?.kind === 'request' ? call.message : undefined;
   const named = request && naming.get(request.method);
-  if (request && named) return byName(call, gate, request, named.kind, named.refuse);
+  if (request && named) return byName(call, gate, request, named);
   if (request?.method === 'completion/complete') return byReference(call, gate, request);
   call.servers = rightsOfCall(call).servers.flatMap((id) => call.snapshot.servers.get(id) ?? []);
   return undefined;
@@ -33,20 +38,14 @@ function one(call: Call, id: string): void {
   if (request?.method === 'tools/call') call.tool = nameIn(request);
 }
 
-function byName(
-  call: Call,
-  gate: Gate,
-  request: RpcRequest,
-  kind: ListKind,
-  refuse: (name: string) => Error,
-): Promise<void> | void {
+function byName(call: Call, gate: Gate, request: RpcRequest, { kind, refuse }: Naming): Promise<void> | void {
   const merged = nameIn(request);
   const split = splitName(merged);
   const server = split && visible(call, split.server);
   if (!split || !server) throw refuse(merged);
   call.servers = [server];
   if (!split.isHashed) return rename(call, request, kind, split.rest);
-  return unhashed(call, gate, server, kind, merged).then((name) => {
+  return unhashed(call, gate, server, { kind, merged }).then((name) => {
     if (name === undefined) throw refuse(merged);
     rename(call, request, kind, name);
   });
@@ -62,8 +61,7 @@ async function unhashed(
   call: Call,
   gate: Gate,
   server: SnapshotServer,
-  kind: ListKind,
-  merged: string,
+  { kind, merged }: { kind: ListKind; merged: string },
 ): Promise<string | undefined> {
   const target = targetOf(call, gate, server);
   if (!target) return undefined;
@@ -86,7 +84,9 @@ function byReference(call: Call, gate: Gate, request: RpcRequest): Promise<void>
   const server = split && visible(call, split.server);
   if (!split || !server) throw noSuchPrompt(merged);
   call.servers = [server];
-  const name = split.isHashed ? unhashed(call, gate, server, 'prompts', merged) : Promise.resolve(split.rest);
+  const name = split.isHashed
+    ? unhashed(call, gate, server, { kind: 'prompts', merged })
+    : Promise.resolve(split.rest);
   return name.then((found) => {
     if (found === undefined) throw noSuchPrompt(merged);
     call.rawParams = withReference(request, found);

@@ -12,7 +12,7 @@ import { StdioConnector } from '../connectors/stdio.ts';
 import type { RpcNotification } from '../rpc/message.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { type Hello, OtherEraError } from './handshake.ts';
-import { definitionKey, destinationOf, type Target } from './target.ts';
+import { definitionKey, destinationOf, type Surroundings, type Target } from './target.ts';
 import { Upstream } from './upstream.ts';
 
 export interface Connection {
@@ -27,7 +27,7 @@ export interface PoolOptions {
   /** Re-checks addresses of servers that the operator did not write himself. */
   readonly netGuard: NetGuard;
   readonly projectDir: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly around: Surroundings;
   /** Most connections in all, and to one server. */
   readonly maxConnections: number;
   readonly maxPerServer: number;
@@ -167,7 +167,7 @@ export class UpstreamPool {
   }
 
   #open(target: Target, sink: Sink): Connector {
-    const destination = destinationOf(target, this.#options.env);
+    const destination = destinationOf(target, this.#options.around);
     const { netGuard, log, projectDir } = this.#options;
     const options: ConnectorOptions = {
       name: target.server.id,

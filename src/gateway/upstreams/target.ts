@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import type { Endpoint, SnapshotServer, Tenant } from '../../access/index.ts';
 import {
   credentialNames,
@@ -24,6 +25,12 @@ export interface Target {
   readonly key: string;
   /** The operator wrote the address himself, so it may be on a private network. */
   readonly trusted: boolean;
+}
+
+/** What definitions lean on: variables, and the directory that relative paths of stdio servers begin at. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly directory: string;
 }
 
 /** Who asks, as far as isolation looks at it. */
@@ -81,10 +88,8 @@ function scopeOf(
  * Throws UpstreamError where a value of the gate's own environment would go to an address that the operator did
  * not write.
  */
-export function destinationOf(
-  target: Target,
-  env: Readonly<Record<string, string | undefined>>,
-): Destination {
+export function destinationOf(target: Target, around: Surroundings): Destination {
+  const { env, directory } = around;
   const { definition } = target.server;
   const secret = (name: string) => {
     const found = target.credentials.get(name);
@@ -114,7 +119,7 @@ export function destinationOf(
     command: own(definition.command),
     args: definition.args.map(fill),
     env: Object.fromEntries(Object.entries(definition.env).map(([name, value]) => [name, fill(value)])),
-    cwd: definition.cwd,
+    cwd: path.resolve(directory, definition.cwd ?? '.'),
     secrets,
   };
 }

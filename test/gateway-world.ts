@@ -1,0 +1,178 @@
+// The data plane behind a real HTTP server, with its neighbours as small as they can be: tokens are e-mail addresses,
+// credentials a map, records a list.
+import { randomBytes } from 'node:crypto';
+import { afterEach } from 'vitest';
+import type { Access } from '../src/access/index.ts';
+import type { Snapshot } from '../src/access/snapshot.ts';
+import type { CallRecord } from '../src/audit/contract.ts';
+import type { Recorder } from '../src/audit/index.ts';
+import { createGateway, type Gateway } from '../src/gateway/index.ts';
+import type { Identity } from '../src/identity/index.ts';
+import { AppError } from '../src/platform/errors.ts';
+import { listen } from '../src/platform/http/listen.ts';
+import { createHttpServer } from '../src/platform/http/server.ts';
+import { createLog } from '../src/platform/log.ts';
+import { createNetGuard } from '../src/platform/net-guard.ts';
+import type { FoundCredential, Vault } from '../src/secrets/index.ts';
+import { caller, snapshotOf, type World } from './access-world.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** `tenant/server/name` or `/server/name` (shared) -> secret. */
+export type Secrets = Record<string, string>;
+
+/** A definition of a server as in the config file; `managedBy` is `file`. */
+export type Servers = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export type Picture = Omit<World, 'servers'> & { readonly servers: Servers };
+
+export function pictureOf({ servers, ...rest }: Picture): Snapshot {
+  return snapshotOf({ ...rest, servers });
+}
+
+export function credential(id: string, owner: 'tenant' | 'shared', version = '1'): FoundCredential {
+  return { id, owner, ownerId: owner === 'tenant' ? id : null, version, open: () => `secret of ${id}` };
+}
+
+export async function gatewayWorld(
+  picture: Picture,
+  o: { secrets?: Secrets; rateLimit?: { perMinute: number }; pageSize?: number; maxBodyBytes?: number } = {},
+) {
+  let snapshot = pictureOf(picture);
+  let isFull = false;
+  const revoked = new Set<string>();
+  const listeners = new Set<(next: Snapshot) => void>();
+  const records: CallRecord[] = [];
+  const log = createLog('silent');
+  const gateway: Gateway = createGateway({
+    access: {
+      snapshot: () => snapshot,
+      live: {
+        current: () => snapshot,
+        staleSince: () => null,
+        refresh: async () => undefined,
+        onChange: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+        close: () => undefined,
+      },
+    } satisfies Access,
+    identity: {
+      authenticate: ({ header }) => {
+        const token = header('authorization')?.slice('Bearer '.length);
+        if (!token || revoked.has(token)) {
+          throw new AppError('unauthenticated', 401, 'Who are you?', {
+            headers: { 'www-authenticate': 'Bearer' },
+          });
+        }
+        return caller(token);
+      },
+      authenticateAdmin: () => caller('admin'),
+      protectedResourceMetadata: () => ({}),
+      refreshTokens: async () => undefined,
+      close: async () => undefined,
+    } satisfies Identity,
+    vault: vaultOf(o.secrets ?? {}),
+    recorder: recorderOf(records, () => !isFull),
+    netGuard: createNetGuard({ allow: ['127.0.0.1'] }),
+    settings: {
+      pageSize: o.pageSize ?? 1_000,
+      listDeadlineMs: 5_000,
+      maxBodyBytes: o.maxBodyBytes ?? 100_000,
+      recordCalls: true,
+      rateLimit: o.rateLimit ?? null,
+    },
+    sessionKey: randomBytes(32),
+    projectDir: process.cwd(),
+    around: { env: { CANARY: 'canary' }, directory: process.cwd() },
+    log,
+    clock: Date.now,
+  });
+  const server = createHttpServer({
+    mounts: [gateway],
+    guard: { check: () => ({ ok: true, headers: [] }) },
+    limit: () => 0,
+    log,
+  });
+  const port = await listen(server, '127.0.0.1', 0);
+  closing.push(async () => {
+    gateway.endStreams();
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+    await gateway.close();
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const world = {
+    gateway,
+    url,
+    port,
+    records,
+    /** Another picture is in force from now on. */
+    change(next: Picture) {
+      snapshot = pictureOf(next);
+      for (const listener of listeners) listener(snapshot);
+    },
+    revoke: (token: string) => void revoked.add(token),
+    fillRecords() {
+      isFull = true;
+    },
+    post: (path: string, message: unknown, headers: Record<string, string> = {}) =>
+      fetch(`${url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: 'Bearer alice@acme.com', ...headers },
+        body:
+          typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...(message as object) }),
+      }),
+    /** The parsed answer to a request. */
+    ask: async (path: string, method: string, params?: unknown, headers: Record<string, string> = {}) => {
+      const response = await world.post(path, { id: 1, method, params }, headers);
+      const text = await response.text();
+      const json = text.startsWith('{') ? text : (text.split('data: ').at(-1) ?? '');
+      return JSON.parse(json) as {
+        result?: Record<string, unknown>;
+        error?: { code: number; message: string };
+      };
+    },
+    names: async (path: string, headers: Record<string, string> = {}) => {
+      const { result } = await world.ask(path, 'tools/list', undefined, headers);
+      const tools = result?.['tools'] as { name: string }[]; // a test that gets none fails here
+      return tools.map(({ name }) => name);
+    },
+  };
+  return world;
+}
+
+export function as(email: string): Record<string, string> {
+  return { authorization: `Bearer ${email}` };
+}
+
+function vaultOf(secrets: Secrets): Vault {
+  const found = (key: string, owner: 'tenant' | 'shared'): FoundCredential | undefined => {
+    const secret = secrets[key];
+    return secret === undefined ? undefined : { ...credential(key, owner), open: () => secret };
+  };
+  return {
+    find: ({ tenant, server, name }) =>
+      found(`${tenant ?? ''}/${server}/${name}`, tenant === null ? 'shared' : 'tenant') ??
+      found(`/${server}/${name}`, 'shared') ??
+      null,
+    refresh: async () => undefined,
+    staleSince: () => null,
+    close: () => undefined,
+  };
+}
+
+function recorderOf(records: CallRecord[], accepting: () => boolean): Recorder {
+  return {
+    record: (call) => void records.push(call),
+    accepting,
+    flush: async () => undefined,
+    state: () => ({ queued: 0, spilled: 0, degradedSince: null, lost: 0, rejected: 0 }),
+    close: async () => undefined,
+  };
+}
