@@ -76,12 +76,13 @@ export function worldOf(open: (sink: Sink) => Connector, era: Era = 'legacy'): W
         { name, ...more },
       );
       if (error) throw new Error(`error ${error.code}`);
-      const [block] = result?.['content'] as { text: string }[];
-      return block!.text;
+      const content = result?.['content'] as { text: string }[];
+      return content[0]!.text;
     },
     async list() {
       const { result } = await send('tools/list', envelope);
-      return (result?.['tools'] as { name: string }[]).map((tool) => tool.name);
+      const tools = result?.['tools'] as { name: string }[];
+      return tools.map((tool) => tool.name);
     },
     async received(method) {
       const { counts } = JSON.parse(await world.call('whoami')) as { counts: Record<string, number> };

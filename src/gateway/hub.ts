@@ -25,6 +25,7 @@ export interface Subscriber {
 /** Everyone who listens. Changes reach those who may see them; those who lost their rights are sent away. */
 export class Hub {
   readonly #subscribers = new Map<Subscriber, string>();
+  readonly #checking = new Set<Subscriber>();
   readonly #snapshot: () => Snapshot;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -84,14 +85,7 @@ export class Hub {
         this.#subscribers.set(subscriber, now);
         this.#tell(subscriber, listKinds);
       }
-      subscriber.check().catch((error: unknown) => {
-        this.#log.info(
-          { principal: subscriber.principal.id, err: error },
-          'stream ended: its credential no longer counts',
-        );
-        this.#subscribers.delete(subscriber);
-        subscriber.end();
-      });
+      void this.#verify(subscriber);
     }
   }
 
@@ -99,6 +93,22 @@ export class Hub {
     clearInterval(this.#timer);
     for (const subscriber of this.#subscribers.keys()) subscriber.end();
     this.#subscribers.clear();
+  }
+
+  async #verify(subscriber: Subscriber): Promise<void> {
+    // One at a time: a check may wait for somebody else's keys.
+    if (this.#checking.has(subscriber)) return;
+    this.#checking.add(subscriber);
+    try {
+      await subscriber.check();
+    } catch (error) {
+      const { id } = subscriber.principal;
+      this.#log.info({ principal: id, err: error }, 'stream ended: its credential no longer counts');
+      this.#subscribers.delete(subscriber);
+      subscriber.end();
+    } finally {
+      this.#checking.delete(subscriber);
+    }
   }
 
   #tell(subscriber: Subscriber, kinds: readonly ListKind[]): void {

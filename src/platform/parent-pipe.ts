@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
  * descriptor that TOOLGATE_PARENT_PIPE names. Without the variable nothing happens.
  */
 export function onParentGone(env: NodeJS.ProcessEnv, callback: () => void): void {
-  const fd = Number(env['TOOLGATE_PARENT_PIPE'] ?? Number.NaN);
+  const fd = Number(env['TOOLGATE_PARENT_PIPE'] || Number.NaN);
   // Children of this process must not take the descriptor for theirs.
   delete env['TOOLGATE_PARENT_PIPE'];
   if (!Number.isInteger(fd)) return;

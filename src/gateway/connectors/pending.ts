@@ -24,10 +24,6 @@ export class PendingExchanges {
     this.#sink = sink;
   }
 
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   /** Registers the exchange, runs `write`, and resolves with the response. */
   run(exchange: Exchange, write: () => Promise<void>): Promise<RpcResponse> {
     return new Promise((resolve, reject) => {

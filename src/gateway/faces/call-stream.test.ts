@@ -20,7 +20,7 @@ function connection() {
 
 function stream(resumable: boolean) {
   const { reply, said } = connection();
-  const made = new CallStream(reply, { resumable, headers: {}, now: 0 });
+  const made = new CallStream(reply, { resumable, headers: {} });
   return { stream: made, reply, said };
 }
 

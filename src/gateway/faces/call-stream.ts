@@ -16,7 +16,6 @@ export class CallStream {
   readonly id = randomUUID();
   readonly #resumable: boolean;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly startedAt: number;
   #reply: Reply | undefined;
   #events: { readonly seq: number; readonly text: string }[] = [];
   #kept = 0;
@@ -25,19 +24,10 @@ export class CallStream {
   #goneSince: number | undefined;
   isDone = false;
 
-  constructor(
-    reply: Reply,
-    o: { resumable: boolean; headers: Readonly<Record<string, string>>; now: number },
-  ) {
+  constructor(reply: Reply, o: { resumable: boolean; headers: Readonly<Record<string, string>> }) {
     this.#reply = reply;
     this.#resumable = o.resumable;
     this.#headers = o.headers;
-    this.startedAt = o.now;
-  }
-
-  /** Nothing was said yet, so the answer may still be plain JSON. */
-  get isUndecided(): boolean {
-    return !this.#begun;
   }
 
   get goneSince(): number | undefined {

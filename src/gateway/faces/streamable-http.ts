@@ -214,7 +214,7 @@ class HttpExchange {
     if (this.#stream) return this.#stream;
     const session = this.#session;
     const resumable = session !== null && session.protocolVersion >= '2025-11-25';
-    const stream = new CallStream(this.reply, { resumable, headers: {}, now: this.#parts.gate.clock() });
+    const stream = new CallStream(this.reply, { resumable, headers: {} });
     this.#stream = stream;
     this.#parts.streams.add(stream, {
       controller: this.#call.controller,

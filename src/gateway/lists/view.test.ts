@@ -66,6 +66,17 @@ function known(id: string, lists: Partial<Record<ListKind, readonly string[]>>):
 
 const github = () => known('github', { tools: ['get_issue', 'delete_repo'], prompts: ['review'] });
 
+/** The same, counting how often a view of it is made. */
+function counted(source: Known) {
+  let made = 0;
+  const get = (kind: ListKind) => {
+    made++;
+    return source.lists.get(kind);
+  };
+  // Only get() is used of the map.
+  return { counting: { ...source, lists: { get } } as unknown as Known, made: () => made };
+}
+
 function read(views: ListViews, who: Viewer, sources: readonly Known[], kind: ListKind = 'tools') {
   const page = JSON.parse(`{${views.page(who, kind, sources, undefined)}}`) as Record<string, unknown>;
   const [list] = Object.values(page) as Record<string, string>[][];
@@ -110,18 +121,13 @@ describe('rights', () => {
 
   test('that are the same share one view; that differ never do', () => {
     const views = new ListViews(10);
-    let made = 0;
-    const source = github();
-    const lists = source.lists;
-    const counted = { ...source, lists: { get: (kind: ListKind) => (made++, lists.get(kind)) } };
-    // Only get() is used of the map.
-    const counting = counted as unknown as Known;
+    const { counting, made } = counted(github());
     for (const who of ['alice@acme.com', 'carol@acme.com', 'root@acme.com', 'alice@acme.com'])
       read(views, viewer(who), [counting]);
-    expect(made).toBe(1);
+    expect(made()).toBe(1);
     read(views, viewer('bob@acme.com'), [counting]);
     read(views, viewer('will@acme.com'), [counting]);
-    expect(made).toBe(3);
+    expect(made()).toBe(3);
   });
 
   test('that end while a view is made do not make a poorer view for those who still have them', () => {
@@ -162,16 +168,10 @@ describe('a view', () => {
 
   test('of two connections of one server is kept for each', () => {
     const views = new ListViews(10);
-    let made = 0;
-    const [one, two] = ['legacy|a', 'legacy|b'].map((key) => {
-      const source = { ...github(), key };
-      const { lists } = source;
-      // Only get() is used of the map.
-      return { ...source, lists: { get: (kind: ListKind) => (made++, lists.get(kind)) } } as unknown as Known;
-    });
+    const [one, two] = ['legacy|a', 'legacy|b'].map((key) => counted({ ...github(), key }));
     for (let n = 0; n < 5; n++)
-      for (const source of [one!, two!]) read(views, viewer('alice@acme.com'), [source]);
-    expect(made).toBe(2);
+      for (const { counting } of [one!, two!]) read(views, viewer('alice@acme.com'), [counting]);
+    expect(one!.made() + two!.made()).toBe(2);
   });
 
   test('of one server keeps names, order and every byte', () => {

@@ -4,8 +4,18 @@ import { type Call, type Gate, principalOf } from '../call.ts';
 import { noCredential } from '../refusals.ts';
 import { makeTarget, neededCredentials, type Target } from '../upstreams/target.ts';
 
-/** Methods that are about one server: without its credential they have nowhere to go. */
-const single = new Set(['tools/call', 'prompts/get']);
+/** What the gate answers from what it knows; anything else about one server has nowhere to go without its credential. */
+const answeredHere = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'subscriptions/listen',
+  'logging/setLevel',
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+]);
 
 /**
  * Turns servers into targets: this tenant's address and the most specific credential for each. A server whose
@@ -21,9 +31,9 @@ export function attachCredentials(call: Call, gate: Gate): void {
   }
   call.targets = targets;
   call.withoutCredential = without;
-  const [missing] = without;
-  const method = call.message?.kind === 'request' ? call.message.method : '';
-  if (missing !== undefined && targets.length === 0 && single.has(method)) throw noCredential(missing);
+  const [missing] = call.servers.length === 1 ? without : [];
+  const isRequest = call.message?.kind === 'request' && !answeredHere.has(call.message.method);
+  if (missing !== undefined && isRequest) throw noCredential(missing);
 }
 
 /** The server as this caller reaches it; undefined when a credential that it needs is not there. */

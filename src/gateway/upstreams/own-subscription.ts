@@ -34,7 +34,7 @@ export function followChanges(
     } catch (error) {
       o.log.debug({ server: o.name, err: error }, 'subscription ended');
     }
-    if (!stopped.signal.aborted) again = setTimeout(listen, resubscribeAfter).unref();
+    if (!stopped.signal.aborted) again = setTimeout(() => void listen(), resubscribeAfter).unref();
   };
   void listen();
   return () => {

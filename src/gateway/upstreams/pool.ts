@@ -102,10 +102,6 @@ export class UpstreamPool {
     return this.#entries.get(key)?.upstream.connected ?? false;
   }
 
-  lastError(key: string): UpstreamError | undefined {
-    return this.#entries.get(key)?.upstream.lastError;
-  }
-
   get size(): number {
     return this.#entries.size;
   }

@@ -131,7 +131,7 @@ function ownValue(name: string, target: Target, env: Readonly<Record<string, str
   if (!target.trusted) {
     throw refused('uses a key of the gate’s environment, which goes only to the address in the config file');
   }
-  const value = env[name];
+  const value = Object.hasOwn(env, name) ? env[name] : undefined;
   if (value === undefined) throw refused(`needs the environment variable ${name}, which is not set`);
   return value;
 }

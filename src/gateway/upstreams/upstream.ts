@@ -120,7 +120,8 @@ export class Upstream {
     this.#forget();
     const connector = this.#connector;
     this.#connector = undefined;
-    await Promise.all([connector, ...this.#retired].map((one) => one?.close()));
+    const all = connector ? [connector, ...this.#retired] : [...this.#retired];
+    await Promise.all(all.map((one) => one.close()));
   }
 
   async #open(): Promise<Hello> {

@@ -41,7 +41,7 @@ export function createHttpServer(options: HttpOptions): Server {
     serve(options, req, res).catch((error: unknown) => {
       options.log.error({ err: error, path: req.url?.split('?')[0] }, 'request failed');
       if (res.headersSent) res.destroy();
-      else answer(res, 500, 'internal_error', 'Something went wrong here.', '');
+      else refuse(res, 500, 'internal_error', 'Something went wrong here.');
     });
   });
   server.on('clientError', (_error, socket) => {
@@ -60,30 +60,22 @@ async function serve(options: HttpOptions, req: IncomingMessage, res: ServerResp
   const clientIp = req.socket.remoteAddress ?? '';
   res.setHeader('x-request-id', requestId);
   const verdict = options.guard.check(req.headers.host, req.headers.origin);
-  if (!verdict.ok) return answer(res, 403, 'origin_not_allowed', verdict.message, requestId);
+  if (!verdict.ok) return refuse(res, 403, 'origin_not_allowed', verdict.message);
   for (const [name, value] of verdict.headers) res.setHeader(name, value);
   if (req.method === 'OPTIONS' && verdict.headers.length > 0) return void res.writeHead(204).end();
   const wait = options.limit(clientIp);
   if (wait > 0) {
     res.setHeader('retry-after', String(wait));
-    return answer(
-      res,
-      429,
-      'rate_limited',
-      `Too many requests from this address: try again in ${wait} s.`,
-      requestId,
-    );
+    return refuse(res, 429, 'rate_limited', `Too many requests from this address: try again in ${wait} s.`);
   }
   const mount = options.mounts.find((one) => one.takes(path));
-  if (!mount) return answer(res, 404, 'not_found', 'There is nothing at this address.', requestId);
+  if (!mount) return refuse(res, 404, 'not_found', 'There is nothing at this address.');
   return mount.serve(req, res, { requestId, clientIp, path });
 }
 
 /** An error in the shape of the API contract: `{"error":{"code","message","requestId"}}`. */
-function answer(res: ServerResponse, status: number, code: string, message: string, requestId: string): void {
-  const text = JSON.stringify({ error: { code, message, requestId } });
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-  res.end(text);
+function refuse(res: ServerResponse, status: number, code: string, message: string): void {
+  sendJson(res, status, { error: { code, message, requestId: res.getHeader('x-request-id') } });
 }
 
 /** Sends a JSON body. */

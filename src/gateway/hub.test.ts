@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { caller } from '../../test/access-world.ts';
+import { type Picture, pictureOf } from '../../test/gateway-world.ts';
+import { createLog } from '../platform/log.ts';
+import { Hub, type Subscriber } from './hub.ts';
+import { type ListKind, listKinds } from './lists/kinds.ts';
+import { makeTarget, type Target } from './upstreams/target.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const picture: Picture = {
+  servers: { files: {}, github: {} },
+  groups: { all: { servers: ['files', 'github'] }, files: { servers: ['files'] } },
+  users: { 'alice@acme.com': { groups: ['all'] }, 'bob@acme.com': { groups: ['files'] } },
+};
+
+function world() {
+  let snapshot = pictureOf(picture);
+  const hub = new Hub(() => snapshot, Date.now, createLog('silent'));
+  const target = (id: string): Target =>
+    makeTarget(
+      snapshot.servers.get(id)!,
+      { principal: '', tenant: null, session: null },
+      undefined,
+      new Map(),
+    );
+  const subscribe = (id: string, more: Partial<Subscriber> = {}) => {
+    const heard: string[] = [];
+    let ended = 0;
+    const leave = hub.add({
+      principal: caller(id),
+      session: null,
+      kinds: new Set<ListKind>(listKinds),
+      uris: new Set(),
+      keyOf: (server) => target(server).key,
+      notify: (method, rawParams) =>
+        void heard.push(rawParams === undefined ? method : `${method} ${rawParams}`),
+      check: async () => undefined,
+      end: () => {
+        ended++;
+      },
+      ...more,
+    });
+    return { heard, leave, ended: () => ended };
+  };
+  return {
+    hub,
+    target,
+    subscribe,
+    change: (next: Picture) => {
+      snapshot = pictureOf(next);
+      hub.recheck();
+    },
+  };
+}
+
+const listChanged = (kind: string) => `notifications/${kind}/list_changed`;
+
+describe('a change of lists', () => {
+  test('is told to those who reach the server in that very way, and nobody else', () => {
+    const { hub, target, subscribe } = world();
+    const here = subscribe('alice@acme.com');
+    const other = subscribe('alice@acme.com', { keyOf: () => 'the same server with another credential' });
+    const none = subscribe('bob@acme.com', { keyOf: () => undefined });
+    hub.listsChanged(target('github'), ['tools']);
+    expect([here, other, none].map(({ heard }) => heard)).toEqual([[listChanged('tools')], [], []]);
+  });
+
+  test('is told once, whatever it is of, to those who want to hear of it', () => {
+    const { hub, target, subscribe } = world();
+    const all = subscribe('alice@acme.com');
+    const prompts = subscribe('alice@acme.com', { kinds: new Set<ListKind>(['prompts']) });
+    hub.listsChanged(target('files'), ['resources', 'templates']);
+    hub.listsChanged(target('files'), ['prompts']);
+    expect(all.heard).toEqual([listChanged('resources'), listChanged('prompts')]);
+    expect(prompts.heard).toEqual([listChanged('prompts')]);
+  });
+});
+
+describe('a resource', () => {
+  test('that changed is told to those who subscribed to it where it changed', () => {
+    const { hub, target, subscribe } = world();
+    const uris = new Set(['file:///a']);
+    const here = subscribe('alice@acme.com', { uris });
+    const elsewhere = subscribe('alice@acme.com', { uris, keyOf: () => 'other' });
+    const otherUri = subscribe('alice@acme.com', { uris: new Set(['file:///b']) });
+    hub.resourceUpdated(target('files'), 'file:///a', '{"uri":"file:///a"}');
+    expect(here.heard).toEqual(['notifications/resources/updated {"uri":"file:///a"}']);
+    expect([elsewhere.heard, otherUri.heard]).toEqual([[], []]);
+  });
+
+  test('is wanted as long as another session waits for it; its server is held as long as anyone does', () => {
+    const { hub, target, subscribe } = world();
+    const uris = new Set(['file:///a']);
+    const one = subscribe('alice@acme.com', { session: 'one', uris });
+    expect([
+      hub.isWanted('file:///a', 'one'),
+      hub.isWanted('file:///a', 'two'),
+      hub.isWanted('file:///b', null),
+    ]).toEqual([false, true, false]);
+    expect([hub.holds(target('files')), hub.size]).toEqual([true, 1]);
+    one.leave();
+    expect([hub.holds(target('files')), hub.size]).toEqual([false, 0]);
+  });
+});
+
+describe('rights', () => {
+  test('that change are told as changed lists to whom they changed for', () => {
+    const { subscribe, change } = world();
+    const alice = subscribe('alice@acme.com');
+    const bob = subscribe('bob@acme.com');
+    change({ ...picture, groups: { ...picture.groups, files: { servers: ['files', 'github'] } } });
+    expect(alice.heard).toEqual([]);
+    expect(bob.heard.sort()).toEqual(['prompts', 'resources', 'tools'].map(listChanged));
+    change({ ...picture, groups: { ...picture.groups, files: { servers: ['files', 'github'] } } });
+    expect(bob.heard).toHaveLength(3);
+  });
+
+  test('whoever’s credential no longer counts is sent away within seconds, the others stay', async () => {
+    const { hub, subscribe } = world();
+    let good = true;
+    const out = subscribe('alice@acme.com', {
+      check: async () => {
+        if (!good) throw new Error('revoked');
+      },
+    });
+    const stays = subscribe('bob@acme.com');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([out.ended(), hub.size]).toEqual([0, 2]);
+    good = false;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([out.ended(), stays.ended(), hub.size]).toEqual([1, 0, 1]);
+  });
+
+  test('a check that takes long is not begun again meanwhile', async () => {
+    const { subscribe } = world();
+    let checks = 0;
+    subscribe('alice@acme.com', {
+      check: () => {
+        checks++;
+        return new Promise(() => undefined);
+      },
+    });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(checks).toBe(1);
+  });
+});
+
+test('close() ends every stream and its own timer', () => {
+  const { hub, subscribe } = world();
+  const streams = ['alice@acme.com', 'bob@acme.com'].map((id) => subscribe(id));
+  hub.close();
+  expect(streams.map(({ ended }) => ended())).toEqual([1, 1]);
+  expect([hub.size, vi.getTimerCount()]).toEqual([0, 0]);
+});
