@@ -73,7 +73,7 @@ function codeArgument({ type, callee }: Node, parentClass: unknown): number | un
   if (type === 'NewExpression' && errorClasses.includes(nameOf(callee))) return 0;
   if (type !== 'CallExpression') return undefined;
   if (isNode(callee) && callee['type'] === 'Super' && parentClass === 'AppError') return 0;
-  return nameOf(callee) === 'answer' ? 2 : undefined;
+  return nameOf(callee) === 'refuse' ? 2 : undefined;
 }
 
 /** A code as text; `*` for what is put in. What comes from elsewhere gives nothing: it is found there. */

@@ -35,6 +35,8 @@ const passedOn = [
 /** How long a server may take to leave after its input ends, then after SIGTERM, in milliseconds. */
 const grace = 2_000;
 const stderrKept = 4_096;
+/** How long what an exited server wrote last may take to arrive, in milliseconds. */
+const lastWords = 500;
 /** What a server that does not read may leave waiting for it, in bytes. */
 const mostUnsent = 16 * 1024 * 1024;
 
@@ -134,7 +136,13 @@ export class StdioConnector implements Connector {
     );
     this.#child.on('exit', (code, signal) => {
       const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
-      this.#break(new UpstreamError('closed', `The server "${name}" ${how}.`));
+      const gone = new UpstreamError('closed', `The server "${name}" ${how}.`);
+      // Its last answer may still be on the way through the pipe; something it started may hold the pipe open for ever.
+      const late = setTimeout(() => this.#break(gone), lastWords);
+      this.#child.once('close', () => {
+        clearTimeout(late);
+        this.#break(gone);
+      });
     });
   }
 

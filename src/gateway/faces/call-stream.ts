@@ -3,7 +3,7 @@ import { eventText, type Reply } from './reply.ts';
 
 /** What a client that lost its stream may still come back for, in events and bytes. */
 const mostKept = 1_000;
-const mostKeptBytes = 4 * 1024 * 1024;
+const mostKeptBytes = 1024 * 1024;
 /** When a polling client should come back, in milliseconds (SEP-1699). */
 const retry = 500;
 

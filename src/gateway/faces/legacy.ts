@@ -15,6 +15,8 @@ import type { Session, Sessions } from './sessions.ts';
 /** How long a person may take to answer a server's question, in milliseconds. */
 const answerTimeout = 600_000;
 const mostAsked = 100;
+/** Resources that one session may follow. */
+const mostUris = 1_000;
 
 /** What a server may ask a client for, and the variants that make a difference to a server. */
 const askable: Readonly<Record<string, readonly string[]>> = {
@@ -100,7 +102,7 @@ export function rememberSubscription(session: Session, call: Call): void {
     return;
   const uri = message.params?.['uri'];
   if (typeof uri !== 'string') return;
-  if (message.method === 'resources/subscribe') session.uris.add(uri);
+  if (message.method === 'resources/subscribe' && session.uris.size < mostUris) session.uris.add(uri);
   if (message.method === 'resources/unsubscribe') session.uris.delete(uri);
 }
 

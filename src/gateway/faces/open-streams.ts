@@ -12,6 +12,8 @@ interface Open {
 const keepAliveEvery = 15_000;
 /** How long a lost or finished stream waits for its client to come back, in milliseconds. */
 const patience = 60_000;
+/** Finished streams of one session that are kept for it. */
+const mostPerSession = 16;
 
 /** Every event stream that is open: keeps them alive through proxies, and gives up those whose client stays away. */
 export class OpenStreams {
@@ -28,7 +30,13 @@ export class OpenStreams {
 
   add(stream: CallStream, open: Open): void {
     this.#calls.set(stream, { ...open, doneAt: undefined });
-    open.session?.streams.set(stream.id, stream);
+    if (!open.session) return;
+    const { streams } = open.session;
+    streams.set(stream.id, stream);
+    // Whoever makes many calls has long read the answers of the first ones.
+    const [oldest] =
+      streams.size > mostPerSession ? [...streams.values()].filter(({ isDone }) => isDone) : [];
+    if (oldest) this.#drop(oldest, open);
   }
 
   keepAlive(reply: Reply): () => void {

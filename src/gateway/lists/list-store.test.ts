@@ -24,6 +24,10 @@ const down = new UpstreamError('unreachable', 'The server cannot be reached.');
 
 /** A server whose lists are what the test says they are. */
 class FakeServer implements ListSource {
+  hurry(): void {
+    // It never pauses.
+  }
+
   readonly target: Target;
   tools = ['a'];
   ttlMs: number | undefined;

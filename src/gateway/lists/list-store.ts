@@ -52,6 +52,8 @@ export interface ListSource {
   connect(target: Target, prefer: Era, capabilities: string): Promise<Connection>;
   keyFor(target: Target, prefer: Era, capabilities: string): string;
   isConnected(key: string): boolean;
+  /** Ends the pause after a failure, if there is one. */
+  hurry(target: Target): void;
 }
 
 /** Lists of every server, fetched in the background, served from memory. */
@@ -103,6 +105,7 @@ export class ListStore {
     await known.loading;
     // A server that was put to rest is started for this.
     known.seenAt = Number.NEGATIVE_INFINITY;
+    this.#pool.hurry(target);
     await this.#load(known);
     if (known.failure) throw known.failure;
     return known;

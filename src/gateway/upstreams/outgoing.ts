@@ -15,7 +15,7 @@ export interface Outgoing {
   /** Notifications that belong to this request, progress tokens already the caller's own. */
   onNotification?(message: RpcNotification): void;
   /** A request of the server to the client; resolves with the text of the client's result or error. */
-  onServerRequest?(message: RpcRequest): Promise<ClientAnswer>;
+  readonly onServerRequest?: ((message: RpcRequest) => Promise<ClientAnswer>) | undefined;
   readonly onPrimed?: (() => void) | undefined;
   readonly onPaused?: (() => void) | undefined;
 }
@@ -49,4 +49,9 @@ export function withOwnToken(
 export function underToken(message: RpcNotification, token: string | undefined): RpcNotification {
   if (message.method !== 'notifications/progress' || token === undefined) return message;
   return { ...message, rawParams: editObject(message.rawParams ?? '{}', { progressToken: token }) };
+}
+
+/** News of a server's lists and resources concern everybody who uses it, whatever call they come along with. */
+export function isListNews(method: string): boolean {
+  return method.endsWith('/list_changed') || method === 'notifications/resources/updated';
 }

@@ -116,6 +116,11 @@ export class UpstreamPool {
     }
   }
 
+  /** Whoever waits out a pause after a failure tries again at once. */
+  hurry(target: Target): void {
+    for (const entry of this.#entries.values()) if (entry.target.key === target.key) entry.upstream.hurry();
+  }
+
   /** Ends the connections of one session. */
   endSession(session: string): void {
     for (const entry of [...this.#entries.values()]) {

@@ -12,8 +12,9 @@ import {
 } from '../rpc/message.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { answerServer } from './answer-server.ts';
+import { Deadline } from './deadline.ts';
 import { type Hello, legacyHandshake, modernHandshake, modernHeaders, OtherEraError } from './handshake.ts';
-import { type Outgoing, underToken, withOwnToken } from './outgoing.ts';
+import { isListNews, type Outgoing, underToken, withOwnToken } from './outgoing.ts';
 import { followChanges } from './own-subscription.ts';
 
 export interface UpstreamOptions {
@@ -32,13 +33,9 @@ export interface UpstreamOptions {
 
 const firstBackoff = 500;
 const longestBackoff = 60_000;
-/** How often its deadline a call may take in all, if it keeps reporting progress. */
-const mostExtended = 10;
 
 interface Sending extends Outgoing {
-  readonly deadline: NodeJS.Timeout;
-  /** Milliseconds since the epoch. */
-  readonly extendUntil: number;
+  readonly deadline: Deadline;
 }
 
 /** One connection to a server, opened when first needed and again after it broke, with growing pauses. */
@@ -89,8 +86,10 @@ export class Upstream {
     this.inFlight++;
     this.lastUsedAt = this.options.clock();
     const { controller, timeoutMs } = outgoing;
-    const deadline = setTimeout(() => controller.abort(this.#timeout(timeoutMs)), timeoutMs);
-    const sending = { ...outgoing, deadline, extendUntil: this.lastUsedAt + mostExtended * timeoutMs };
+    const deadline = new Deadline(timeoutMs, this.options.clock, () =>
+      controller.abort(this.#timeout(timeoutMs)),
+    );
+    const sending = { ...outgoing, deadline };
     try {
       if (!this.#isReady) await untilAborted(this.ready(), controller.signal);
       const used = this.#connector;
@@ -104,10 +103,15 @@ export class Upstream {
         return await this.#send(sending);
       }
     } finally {
-      clearTimeout(deadline);
+      deadline.clear();
       this.inFlight--;
       this.lastUsedAt = this.options.clock();
     }
+  }
+
+  /** An admin wants to know now: the pause after a failure is over. */
+  hurry(): void {
+    this.#retryAt = 0;
   }
 
   /** Sends a notification if there is a connection; a notification is no reason to make one. */
@@ -253,14 +257,14 @@ export class Upstream {
   ): void {
     const { name, log } = this.options;
     if (message.kind === 'request') {
-      const ask = outgoing.onServerRequest?.bind(outgoing);
+      const { deadline, onServerRequest } = outgoing;
+      const ask = onServerRequest && ((asked: RpcRequest) => deadline.pausedFor(onServerRequest(asked)));
       return answerServer(connector, message, { name, log, ask });
     }
     // Nobody asked for progress, so nobody knows this token.
     if (message.method === 'notifications/progress' && token === undefined) return;
     if (isListNews(message.method)) return this.options.onUnsolicited(message);
-    // Whoever reports progress is at work: the deadline begins anew, but not for ever (basic/utilities/progress.mdx).
-    if (this.options.clock() < outgoing.extendUntil) outgoing.deadline.refresh();
+    outgoing.deadline.progressed();
     outgoing.onNotification?.(underToken(message, token));
   }
 
@@ -291,8 +295,4 @@ export class Upstream {
       `The server "${this.options.name}" gave no answer within ${milliseconds / 1000} s.`,
     );
   }
-}
-
-function isListNews(method: string): boolean {
-  return method.endsWith('/list_changed') || method === 'notifications/resources/updated';
 }
