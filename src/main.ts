@@ -17,7 +17,13 @@ import { createGateway, createLimiter, gatewayRoutes, resourceMetadataMount } fr
 import { createIdentity, identityRoutes, localTokens } from './identity/index.ts';
 import { systemClock } from './platform/clock.ts';
 import { Closing, closeOnSignals } from './platform/closing.ts';
-import { type Database, migrate, openDatabase, watchChanges } from './platform/db/index.ts';
+import {
+  type Database,
+  migrate,
+  openDatabase,
+  pendingMigrations,
+  watchChanges,
+} from './platform/db/index.ts';
 import { checkPort, listen, stopListening } from './platform/http/listen.ts';
 import { createOriginGuard } from './platform/http/origin-guard.ts';
 import { createHttpServer } from './platform/http/server.ts';
@@ -44,10 +50,19 @@ async function migrateOnly(): Promise<void> {
   const config = await loadConfig(process.env, process.cwd());
   const log = createLog(config.DEBUG ? 'debug' : 'warn');
   const database = await openDatabase({ url: config.DATABASE_URL, dataDir: config.TOOLGATE_DATA_DIR, log });
-  const { applied } = await migrate(database, migrations).finally(() => database.close());
-  process.stdout.write(
-    applied.length === 0 ? 'The database is up to date.\n' : `Applied ${applied.join(', ')}.\n`,
-  );
+  try {
+    process.stdout.write(await migrateOrTell(database, process.argv.includes('--dry-run')));
+  } finally {
+    await database.close();
+  }
+}
+
+async function migrateOrTell(database: Database, isDryRun: boolean): Promise<string> {
+  const names = isDryRun
+    ? await pendingMigrations(database, migrations)
+    : (await migrate(database, migrations)).applied;
+  if (names.length === 0) return 'The database is up to date.\n';
+  return `${isDryRun ? 'Would apply' : 'Applied'} ${names.join(', ')}.\n`;
 }
 
 async function serve(): Promise<void> {

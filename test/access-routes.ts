@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { beforeAll, beforeEach } from 'vitest';
-import { accessRoutes, loadSnapshot, type Snapshot } from '../src/access/index.ts';
+import { accessRoutes, type Snapshot } from '../src/access/index.ts';
+import { loadSnapshot } from '../src/access/snapshot.ts';
 import type { Route } from '../src/platform/contract.ts';
 import type { Db } from '../src/platform/db/index.ts';
 import { AppError } from '../src/platform/errors.ts';

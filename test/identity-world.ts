@@ -1,7 +1,7 @@
 // Everything that tells who is calling, on a database of its own, with a clock that tests set.
 import { afterAll } from 'vitest';
 import type { Principal } from '../src/access/contract.ts';
-import { loadSnapshot } from '../src/access/index.ts';
+import { loadSnapshot } from '../src/access/snapshot.ts';
 import { type OidcIssuer, oidcIssuer } from '../src/identity/contract.ts';
 import { createIdentity } from '../src/identity/index.ts';
 import { createLive, watchChanges } from '../src/platform/db/index.ts';

@@ -196,7 +196,7 @@ test('a record that an administrator made before becomes the file’s', async ()
 test('two replicas that start at once apply the file once', async () => {
   const db = await freshDb();
   const [one, two] = await Promise.all([apply(db, full), apply(db, full)]);
-  expect([one.length, two.length].sort()).toEqual([0, 8]);
+  expect([one.length, two.length].sort((a, b) => a - b)).toEqual([0, 8]);
   expect(await auditCount(db)).toBe(8);
 });
 

@@ -55,7 +55,6 @@ export const toolPatterns = z
   });
 
 export const isolation = z.enum(['shared', 'tenant', 'user', 'session']);
-export type Isolation = z.infer<typeof isolation>;
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
 
@@ -108,7 +107,12 @@ export const stdioServer = z.strictObject({
     .describe('Program to run. Programs of installed npm packages are found by name.'),
   args: z.array(z.string()).default([]).describe('Its arguments.'),
   env: z.record(z.string(), z.string()).default({}).describe('Environment variables that it gets.'),
-  cwd: z.string().optional().describe('Directory that it runs in; relative paths begin at the config file. Default: the directory of the config file.'),
+  cwd: z
+    .string()
+    .optional()
+    .describe(
+      'Directory that it runs in; relative paths begin at the config file. Default: the directory of the config file.',
+    ),
   ...serverCommon,
 });
 

@@ -1,28 +1,17 @@
 // Who may use what: tenants, users, groups, servers and grants; the snapshot of them that the data plane decides
-// from; can(), the one decision; explain(), which says why in plain words.
+// from; can(), the one decision; and the admin routes, explain among them.
 import type { Clock } from '../platform/clock.ts';
 import { type Changes, createLive, type Db, type Live } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
 import { loadSnapshot, type Snapshot } from './snapshot.ts';
 
-export { type ActiveTenant, activeTenant } from './active-tenant.ts';
+export { activeTenant } from './active-tenant.ts';
 export { applyFile, type Change, planFile } from './apply-file.ts';
 export { can } from './can.ts';
 export { danglingReferences } from './dangling-references.ts';
-export { type ExplainQuestion, explain } from './explain.ts';
-export { compileToolPatterns, type ToolRule } from './patterns.ts';
 export { type Rights, rightsOf } from './rights.ts';
 export { accessRoutes } from './routes.ts';
-export {
-  type Endpoint,
-  type Group,
-  loadSnapshot,
-  type Member,
-  type Membership,
-  type Snapshot,
-  type SnapshotServer,
-  type Tenant,
-} from './snapshot.ts';
+export type { Endpoint, Snapshot, SnapshotServer, Tenant } from './snapshot.ts';
 
 export interface Access {
   /** The picture to decide from; a different object after each change. */

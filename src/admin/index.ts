@@ -1,6 +1,5 @@
-// The admin API: who may use it, what a request and an answer must look like, and the document that describes it.
+// The admin API: who may use it, what a request and an answer must look like.
 export { type AdminApp, createAdminApp } from './app.ts';
-export { openApiDocument } from './openapi.ts';
 export { configRoutes } from './routes.ts';
 export { degradedParts } from './degraded.ts';
 export { adminMount } from './mount.ts';

@@ -26,7 +26,7 @@ import { warmUp } from './upstreams/warm-up.ts';
 
 export { resourceMetadataMount } from './faces/resource-metadata.ts';
 export { gatewayRoutes } from './routes.ts';
-export { createLimiter, type RateLimiter } from './limiter.ts';
+export { createLimiter } from './limiter.ts';
 export type { Gate } from './call.ts';
 
 export interface GatewayOptions {

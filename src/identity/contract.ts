@@ -61,7 +61,6 @@ export const identityFile = z.strictObject({
     )
     .default([]),
 });
-export type IdentityFile = z.infer<typeof identityFile>;
 
 /** How a connection key may name the user behind it: by Open WebUI's signed header, or by plain ones. */
 export const mayForwardUsers = z.enum(['signed', 'plain']);

@@ -40,7 +40,7 @@ export function createTokenUsage(o: { db: Db; clock: Clock; log: Log }): TokenUs
   }
 
   const flush = () => (saving ??= save().finally(() => (saving = undefined)));
-  const timer = setInterval(flush, flushEvery).unref();
+  const timer = setInterval(() => void flush(), flushEvery).unref();
 
   return {
     used(id, now) {

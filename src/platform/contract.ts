@@ -103,6 +103,6 @@ export function route<E extends Endpoint>(
   spec: E,
   handle: (input: HandlerInput<E>) => Promise<z.input<E['output']>>,
 ): Route {
-  // The app parses params, query and body with `spec` before it calls, which is what makes this cast true.
-  return { endpoint: spec, handle: handle as unknown as Route['handle'] };
+  // The app parses params, query and body with `spec` before it calls, so the handler gets what it expects.
+  return { endpoint: spec, handle };
 }

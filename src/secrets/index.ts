@@ -1,6 +1,6 @@
 // Sealed credentials: set through the admin API, kept encrypted under the master key and bound to their tenant,
 // server and name, opened only where a connector puts them into a request. Nothing here shows one again.
 export { deriveKey, loadMasterKey, MasterKey } from './master-key.ts';
-export { type SecretRoutesOptions, secretRoutes } from './routes.ts';
-export { credentialNames, expandHeaders, expandText, expandUrl, type Resolve } from './template.ts';
+export { secretRoutes } from './routes.ts';
+export { credentialNames, expandHeaders, expandText, expandUrl } from './template.ts';
 export { createVault, type FoundCredential, type Vault } from './vault.ts';

@@ -4,7 +4,7 @@ import { openPostgres } from './postgres.ts';
 import type { Database } from './database.ts';
 import type { Log } from '../log.ts';
 
-export type { Database, Db, ListenHandlers } from './database.ts';
+export type { Database, Db } from './database.ts';
 export { type Changes, watchChanges } from './changes.ts';
 export { type Live, createLive } from './live.ts';
 export { migrate, pendingMigrations } from './migrate.ts';
