@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { decide } from './can.ts';
 import type { Principal, ServerId, TenantId } from './contract.ts';
 import type { Snapshot, SnapshotServer } from './snapshot.ts';
@@ -22,41 +21,17 @@ export interface Rights {
   readonly signature: string;
 }
 
-interface Cached {
-  readonly rights: Rights;
-  readonly from: number;
-  readonly until: number;
-}
-
-const maxPrincipals = 20_000;
-// A memo of a pure function: it dies with the snapshot it belongs to, so there is nothing to reset or close.
-const memo = new WeakMap<Snapshot, LRUCache<string, Cached>>();
+// A memo of a pure function: it dies with the standings, and those with their snapshot.
+const memo = new WeakMap<Standing, Rights>();
 
 /** The rights of a principal at `now` (milliseconds since the epoch). A map look-up after the first time. */
 export function rightsOf(snapshot: Snapshot, principal: Principal, now: number): Rights {
-  const cache = cacheOf(snapshot);
-  const key = keyOf(principal);
-  const cached = cache.get(key);
-  if (cached !== undefined && cached.from <= now && now < cached.until) return cached.rights;
   const standing = standingOf(snapshot, principal, now);
-  const rights = workOut(snapshot, principal, standing);
-  cache.set(key, { rights, from: now, until: standing.until });
-  return rights;
-}
-
-function cacheOf(snapshot: Snapshot): LRUCache<string, Cached> {
-  const known = memo.get(snapshot);
+  const known = memo.get(standing);
   if (known !== undefined) return known;
-  const made = new LRUCache<string, Cached>({ max: maxPrincipals });
-  memo.set(snapshot, made);
-  return made;
-}
-
-/** Everything that standingOf() reads of a principal; JSON, because names out of a token may hold any character. */
-function keyOf(principal: Principal): string {
-  const who = `${principal.kind} ${principal.id}`;
-  if (principal.assertedBy === null && principal.assertedGroups.length === 0) return who;
-  return JSON.stringify([who, principal.assertedBy, principal.assertedGroups]);
+  const rights = workOut(snapshot, principal, standing);
+  memo.set(standing, rights);
+  return rights;
 }
 
 function workOut(snapshot: Snapshot, principal: Principal, standing: Standing): Rights {

@@ -1,4 +1,5 @@
 // What a principal holds at one moment, before any question is asked. can(), rightsOf() and explain() all read it here.
+import { LRUCache } from 'lru-cache';
 import type { Principal } from './contract.ts';
 import type { ToolRule } from './patterns.ts';
 import type { Group, Grants, Member, Snapshot, Tenant } from './snapshot.ts';
@@ -19,12 +20,42 @@ export interface GrantHeld {
   readonly via: string;
 }
 
+const maxPrincipals = 20_000;
+// A memo of a pure function: it dies with the snapshot it belongs to, so there is nothing to reset or close.
+const memo = new WeakMap<Snapshot, LRUCache<string, { standing: Standing; from: number }>>();
+
+/** What a principal holds at `now` (milliseconds since the epoch): the same object until that changes. */
+export function standingOf(snapshot: Snapshot, principal: Principal, now: number): Standing {
+  const cache = cacheOf(snapshot);
+  const key = keyOf(principal);
+  const known = cache.get(key);
+  if (known !== undefined && known.from <= now && now < known.standing.until) return known.standing;
+  const standing = workOut(snapshot, principal, now);
+  cache.set(key, { standing, from: now });
+  return standing;
+}
+
+function cacheOf(snapshot: Snapshot): LRUCache<string, { standing: Standing; from: number }> {
+  const known = memo.get(snapshot);
+  if (known !== undefined) return known;
+  const made = new LRUCache<string, { standing: Standing; from: number }>({ max: maxPrincipals });
+  memo.set(snapshot, made);
+  return made;
+}
+
+/** Everything that workOut() reads of a principal; JSON, because names out of a token may hold any character. */
+function keyOf(principal: Principal): string {
+  const who = `${principal.kind} ${principal.id}`;
+  if (principal.assertedBy === null && principal.assertedGroups.length === 0) return who;
+  return JSON.stringify([who, principal.assertedBy, principal.assertedGroups]);
+}
+
 /**
  * The groups of a principal: stored memberships that have not expired, its own and those of its address's
  * domain (never for services), and those that its credential asserts. Of the source that the credential
  * speaks for, stored memberships are ignored: the token is newer. Group names that do not exist give nothing.
  */
-export function standingOf(snapshot: Snapshot, principal: Principal, now: number): Standing {
+function workOut(snapshot: Snapshot, principal: Principal, now: number): Standing {
   const member = snapshot.members.get(principal.id);
   const pattern = patternOf(snapshot, principal);
   const groups = new Set<Group>();

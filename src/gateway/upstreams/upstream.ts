@@ -245,8 +245,11 @@ export class Upstream {
       onPrimed: outgoing.onPrimed,
       onPaused: outgoing.onPaused,
     });
-    if (!modern) this.#tellCancelled(answer, controller.signal, rawId);
-    return answer;
+    if (modern) return answer;
+    return answer.catch((error: unknown) => {
+      if (controller.signal.aborted) this.#tellCancelled(rawId);
+      throw error;
+    });
   }
 
   #during(
@@ -275,18 +278,13 @@ export class Upstream {
   }
 
   /** The legacy era wants to be told; in the modern one the closed stream says it (basic/patterns/cancellation.mdx). */
-  #tellCancelled(answer: Promise<unknown>, signal: AbortSignal, rawId: string): void {
-    const tell = () => {
-      this.notify(
-        'notifications/cancelled',
-        `{"requestId":${rawId},"reason":"The caller is no longer waiting"}`,
-      ).catch((error: unknown) =>
-        this.options.log.debug({ server: this.options.name, err: error }, 'cancellation was not delivered'),
-      );
-    };
-    signal.addEventListener('abort', tell, { once: true });
-    const forget = () => signal.removeEventListener('abort', tell);
-    answer.then(forget, forget);
+  #tellCancelled(rawId: string): void {
+    this.notify(
+      'notifications/cancelled',
+      `{"requestId":${rawId},"reason":"The caller is no longer waiting"}`,
+    ).catch((error: unknown) =>
+      this.options.log.debug({ server: this.options.name, err: error }, 'cancellation was not delivered'),
+    );
   }
 
   #timeout(milliseconds: number): UpstreamError {

@@ -1,0 +1,96 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startServer as startPostgres } from '../test/postgres.ts';
+import type { Job, Measured } from './load.ts';
+import { type Cores, type Running, startServer } from './processes.ts';
+import { seed } from './seed.ts';
+
+/** Everything that runs, each in its own process. */
+export interface Parts {
+  readonly database: string;
+  readonly upstream: Running;
+  readonly agent: Running;
+  readonly undici: Running;
+  readonly toolgate: Running;
+  /** Has the clients do a job. */
+  load(job: Job): Promise<Measured>;
+  close(): Promise<void>;
+}
+
+export async function startParts(cores: Cores): Promise<Parts> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'toolgate-bench-'));
+  const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  };
+  const start = async (...args: Parameters<typeof startServer>) => {
+    const running = await startServer(...args);
+    stops.push(running.stop);
+    return running;
+  };
+  try {
+    const database = await startDatabase();
+    stops.push(database.stop);
+    const upstream = await start('upstream.ts');
+    const dataDir = path.join(folder, 'data');
+    await seed({ url: database.url, dataDir, upstream: upstream.origin });
+    const config = path.join(folder, 'mcp-servers.json');
+    await writeFile(config, '{}');
+    const core = cores.measured;
+    const toolgate = await start('../src/main.ts', {
+      args: ['serve'],
+      core,
+      env: environment(database.url, dataDir, config),
+    });
+    const agent = await start('bare-proxy.ts', { args: ['agent', upstream.origin], core });
+    const undici = await start('bare-proxy.ts', { args: ['undici', upstream.origin], core });
+    const load = startLoad();
+    stops.push(async () => load.child.disconnect());
+    return { database: database.name, upstream, agent, undici, toolgate, load: load.run, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startDatabase(): Promise<{ url: string | undefined; name: string; stop(): Promise<void> }> {
+  try {
+    const { url, stop } = await startPostgres();
+    return { url, name: 'PostgreSQL in processes of its own', stop };
+  } catch (error) {
+    process.stderr.write(
+      `No PostgreSQL here, so the embedded one is used: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return { url: undefined, name: 'embedded PostgreSQL', stop: async () => undefined };
+  }
+}
+
+/** Everything on. The limits are out of reach, but every request is counted against them. */
+function environment(url: string | undefined, dataDir: string, config: string): Record<string, string> {
+  return {
+    ...(url !== undefined && { DATABASE_URL: url }),
+    PORT: '0',
+    TOOLGATE_CONFIG: config,
+    TOOLGATE_DATA_DIR: dataDir,
+    RATE_LIMIT_ENABLED: 'true',
+    RATE_LIMIT_PER_MINUTE: '1000000',
+    RATE_LIMIT_PER_IP: '10000000',
+    ENABLE_API_ANALYTICS: 'true',
+  };
+}
+
+function startLoad(): { child: ChildProcess; run(job: Job): Promise<Measured> } {
+  const child = fork(fileURLToPath(new URL('load.ts', import.meta.url)));
+  const run = (job: Job) =>
+    new Promise<Measured>((resolve, reject) => {
+      child.once('message', (message: { measured: Measured } | { error: string }) => {
+        if ('measured' in message) resolve(message.measured);
+        else reject(new Error(message.error));
+      });
+      child.send(job);
+    });
+  return { child, run };
+}
