@@ -122,14 +122,14 @@ create table mcp_proxy.tenant_server_endpoints (
 
 -- sealed: AES-256-GCM under a master key, bound to (tenant, server, name). tenant_id is null for a shared one.
 create table mcp_proxy.credentials (
-  id uuid primary key,
+  id uuid primary key default gen_random_uuid(),
   tenant_id text references mcp_proxy.tenants (id) on delete cascade,
   server_id text not null references mcp_proxy.servers (id) on delete cascade,
   name text not null default 'default',
   sealed text not null,
-  last_four text not null,
+  last_four text not null default '',
   updated_at timestamptz not null default now(),
-  updated_by text not null,
+  updated_by text not null default 'runbook',
   unique nulls not distinct (tenant_id, server_id, name)
 );
 
@@ -205,6 +205,33 @@ create view mcp_proxy.user_tenant_access as
 create view mcp_proxy.tenant_server_keys as
   select tenant_id, server_id, sealed as api_key_encrypted from mcp_proxy.credentials
   where tenant_id is not null and name = 'default';
+
+-- Runbooks name people and groups that nobody has seen yet, because the first system kept no list of them.
+create function mcp_proxy.make_member() returns trigger language plpgsql as $$
+begin
+  new.user_email := lower(new.user_email);
+  if not exists (select 1 from mcp_proxy.users where email = new.user_email) then
+    insert into mcp_proxy.users (email, source) values (new.user_email, 'runbook') on conflict do nothing;
+  end if;
+  return new;
+end $$;
+
+create function mcp_proxy.make_group() returns trigger language plpgsql as $$
+begin
+  if not exists (select 1 from mcp_proxy.groups where name = new.group_name) then
+    insert into mcp_proxy.groups (name, display_name) values (new.group_name, new.group_name) on conflict do nothing;
+  end if;
+  return new;
+end $$;
+
+create trigger make_member before insert on mcp_proxy.memberships
+  for each row execute function mcp_proxy.make_member();
+create trigger make_member before insert on mcp_proxy.user_grants
+  for each row execute function mcp_proxy.make_member();
+create trigger make_group before insert on mcp_proxy.memberships
+  for each row execute function mcp_proxy.make_group();
+create trigger make_group before insert on mcp_proxy.group_grants
+  for each row execute function mcp_proxy.make_group();
 
 create trigger live after insert or update or delete on mcp_proxy.tenants
   for each statement execute function mcp_proxy.bump_live_version('access');

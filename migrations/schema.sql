@@ -65,14 +65,14 @@ create table mcp_proxy.audit_log (
 );
 
 create table mcp_proxy.credentials (
-  id uuid not null,
+  id uuid not null default gen_random_uuid(),
   tenant_id text,
   server_id text not null,
   name text not null default 'default'::text,
   sealed text not null,
-  last_four text not null,
+  last_four text not null default ''::text,
   updated_at timestamp with time zone not null default now(),
-  updated_by text not null,
+  updated_by text not null default 'runbook'::text,
   constraint credentials_pkey PRIMARY KEY (id),
   constraint credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
@@ -256,15 +256,44 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.make_group()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not exists (select 1 from mcp_proxy.groups where name = new.group_name) then
+    insert into mcp_proxy.groups (name, display_name) values (new.group_name, new.group_name) on conflict do nothing;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.make_member()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.user_email := lower(new.user_email);
+  if not exists (select 1 from mcp_proxy.users where email = new.user_email) then
+    insert into mcp_proxy.users (email, source) values (new.user_email, 'runbook') on conflict do nothing;
+  end if;
+  return new;
+end $function$;
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF hash, user_email, service_name, tenant_id, may_forward_users, expires_at, revoked_at ON mcp_proxy.api_tokens FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('tokens');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.group_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
+CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.group_grants FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_group();
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.groups FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF user_email, group_name, source ON mcp_proxy.memberships FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
+CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_group();
+
+CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_member();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.servers FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
@@ -273,6 +302,8 @@ CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenant_server_
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
+CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.user_grants FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_member();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_identities FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
