@@ -70,8 +70,6 @@ export interface Call {
   tenant: Tenant | null;
   servers: readonly SnapshotServer[];
   targets: readonly Target[];
-  /** Servers left out because a credential is missing. */
-  withoutCredential: readonly string[];
   /** The tool as its server knows it. */
   tool: string | null;
   /** Params to send instead of the caller's: a merged name has become the server's own. */

@@ -42,7 +42,6 @@ export function newCall(
     tenant: null,
     servers: [],
     targets: [],
-    withoutCredential: [],
     tool: null,
     rawParams: undefined,
     response: undefined,

@@ -30,7 +30,6 @@ export function attachCredentials(call: Call, gate: Gate): void {
     else without.push(server.id);
   }
   call.targets = targets;
-  call.withoutCredential = without;
   const [missing] = call.servers.length === 1 ? without : [];
   const isRequest = call.message?.kind === 'request' && !answeredHere.has(call.message.method);
   if (missing !== undefined && isRequest) throw noCredential(missing);
