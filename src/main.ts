@@ -16,6 +16,8 @@ import { auditRoutes, createRecorder } from './audit/index.ts';
 import { type Config, type ConfigFile, loadConfig, readConfigFile, watchConfigFile } from './config.ts';
 import { createGateway, createLimiter, gatewayRoutes, resourceMetadataMount } from './gateway/index.ts';
 import { createIdentity, identityRoutes, localTokens } from './identity/index.ts';
+import { createBus } from './platform/bus/bus.ts';
+import { memoryTransport } from './platform/bus/memory.ts';
 import { systemClock } from './platform/clock.ts';
 import { Closing, closeOnSignals } from './platform/closing.ts';
 import {
@@ -32,6 +34,7 @@ import { keptSecret, randomSecret } from './platform/kept-secret.ts';
 import { createLog, type Log } from './platform/log.ts';
 import { createReloadableGuard } from './platform/net-guard.ts';
 import { runRole } from './platform/run-role.ts';
+import { createSealer } from './platform/sealer.ts';
 import { banner, createSteps } from './platform/start-lines.ts';
 import { createVault, deriveKey, loadMasterKey, type MasterKey, secretRoutes } from './secrets/index.ts';
 
@@ -177,13 +180,17 @@ async function build(ground: Ground, adminToken: string) {
   closing.keep('identity', identity);
   const netGuard = createReloadableGuard(file.network.allow);
   const parts = { ...ground, changes, access, vault, recorder, identity, netGuard };
-  const sessionKey = deriveKey(masterKey, 'mcp-session-id');
+  const sealingKey = deriveKey(masterKey, 'sealed state');
+  const sealerFor = (purpose: string) => createSealer(sealingKey, purpose);
+  const bus = await createBus({ open: memoryTransport(), sealer: sealerFor('bus'), log: ground.log });
+  closing.keep('messages between processes', bus);
   const gateway = createGateway({
     ...parts,
     clock,
     projectDir,
     around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
-    sessionKey,
+    sealerFor,
+    bus,
     settings: gateSettings(config),
   });
   closing.keep('gateway', gateway);

@@ -30,6 +30,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['src/gateway/connectors/', 'src/platform/db/data-dir-lock.ts', 'cli/run-server.ts'],
   'node:worker_threads': ['src/platform/db/'],
   pg: ['src/platform/db/'],
+  ioredis: ['src/platform/bus/'],
+  minisearch: ['src/gateway/meta/'],
   pino: ['src/platform/log.ts'],
   undici: ['src/gateway/connectors/'],
 };

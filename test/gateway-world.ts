@@ -8,11 +8,15 @@ import type { CallRecord } from '../src/audit/contract.ts';
 import type { Recorder } from '../src/audit/index.ts';
 import { createGateway, type Gateway } from '../src/gateway/index.ts';
 import type { Identity } from '../src/identity/index.ts';
+import { createBus } from '../src/platform/bus/bus.ts';
+import type { OpenTransport } from '../src/platform/bus/contract.ts';
+import { memoryTransport } from '../src/platform/bus/memory.ts';
 import { AppError } from '../src/platform/errors.ts';
 import { listen } from '../src/platform/http/listen.ts';
 import { createHttpServer } from '../src/platform/http/server.ts';
 import { createLog } from '../src/platform/log.ts';
 import { createNetGuard } from '../src/platform/net-guard.ts';
+import { createSealer } from '../src/platform/sealer.ts';
 import type { FoundCredential, Vault } from '../src/secrets/index.ts';
 import { caller, snapshotOf, type World } from './access-world.ts';
 
@@ -39,7 +43,14 @@ export function credential(id: string, owner: 'tenant' | 'shared', version = '1'
 
 export async function gatewayWorld(
   picture: Picture,
-  o: { secrets?: Secrets; rateLimit?: { perMinute: number }; pageSize?: number; maxBodyBytes?: number } = {},
+  o: {
+    secrets?: Secrets;
+    rateLimit?: { perMinute: number };
+    pageSize?: number;
+    maxBodyBytes?: number;
+    sealingKey?: Buffer;
+    transport?: OpenTransport;
+  } = {},
 ) {
   let snapshot = pictureOf(picture);
   let isFull = false;
@@ -47,6 +58,12 @@ export async function gatewayWorld(
   const listeners = new Set<(next: Snapshot) => void>();
   const records: CallRecord[] = [];
   const log = createLog('silent');
+  const sealingKey = o.sealingKey ?? randomBytes(32);
+  const bus = await createBus({
+    open: o.transport ?? memoryTransport(),
+    sealer: createSealer(sealingKey, 'bus'),
+    log,
+  });
   const gateway: Gateway = createGateway({
     access: {
       snapshot: () => snapshot,
@@ -86,7 +103,8 @@ export async function gatewayWorld(
       recordCalls: true,
       rateLimit: o.rateLimit ?? null,
     },
-    sessionKey: randomBytes(32),
+    sealerFor: (purpose) => createSealer(sealingKey, purpose),
+    bus,
     projectDir: process.cwd(),
     around: { env: { CANARY: 'canary' }, directory: process.cwd() },
     log,
@@ -105,6 +123,7 @@ export async function gatewayWorld(
     server.closeAllConnections();
     await closed;
     await gateway.close();
+    await bus.close();
   });
   const url = `http://127.0.0.1:${port}`;
   const world = {

@@ -3,13 +3,17 @@ import type { Rights, Snapshot, SnapshotServer, Tenant } from '../access/index.t
 import type { Outcome } from '../audit/contract.ts';
 import type { Recorder } from '../audit/index.ts';
 import type { Identity } from '../identity/index.ts';
+import type { Bus } from '../platform/bus/contract.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import type { Sealer } from '../platform/sealer.ts';
 import type { Vault } from '../secrets/index.ts';
+import type { Audience } from './audience.ts';
 import type { Hub } from './hub.ts';
 import type { RateLimiter } from './limiter.ts';
 import type { ListStore } from './lists/list-store.ts';
 import type { ListViews } from './lists/view.ts';
+import type { Pins } from './pins.ts';
 import type { RpcMessage, RpcNotification, RpcRequest, RpcResponse } from './rpc/message.ts';
 import type { Era } from './rpc/protocol.ts';
 import type { ClientAnswer } from './upstreams/outgoing.ts';
@@ -17,7 +21,10 @@ import type { UpstreamPool } from './upstreams/pool.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** Northbound interfaces: the columns of the pipeline. */
-export type Face = 'stream' | 'servers';
+export type Face = 'stream' | 'sse' | 'openapi' | 'servers';
+
+/** How a caller sees the tools: each of them, or three that find and call the others. */
+export type ToolMode = 'all' | 'meta';
 
 /** Which MCP URL was called. */
 export interface CallPath {
@@ -25,6 +32,8 @@ export interface CallPath {
   readonly tenant: string | null;
   /** `/mcp/{server}`, else null for the merged endpoint. */
   readonly server: string | null;
+  /** `/g/{group}/…` shows what this group grants and no more; else null. */
+  readonly group: string | null;
   /** For records: `/mcp/{server}`, never the raw path. */
   readonly template: string;
   /** As it came, without the query. */
@@ -63,6 +72,9 @@ export interface Call {
   rights: Rights | undefined;
   era: Era;
   message: RpcMessage | undefined;
+  /** Set by the face, from the URL and what the client says of itself. */
+  mode: ToolMode;
+  audience: Audience;
   /** The client's capabilities as JSON text. */
   capabilities: string;
   /** Session of the legacy era. */
@@ -101,6 +113,9 @@ export interface Gate {
   readonly lists: ListStore;
   readonly views: ListViews;
   readonly hub: Hub;
+  readonly pins: Pins;
+  readonly bus: Bus;
+  readonly sealerFor: (purpose: string) => Sealer;
   readonly settings: GateSettings;
   readonly log: Log;
   readonly clock: Clock;

@@ -5,7 +5,9 @@ import type { Recorder } from '../audit/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import type { Bus } from '../platform/bus/contract.ts';
 import type { NetGuard } from '../platform/net-guard.ts';
+import type { Sealer } from '../platform/sealer.ts';
 import type { Arrival, Mount } from '../platform/http/server.ts';
 import type { Vault } from '../secrets/index.ts';
 import type { Gate, GateSettings } from './call.ts';
@@ -19,6 +21,7 @@ import { createLimiter } from './limiter.ts';
 import { ListStore } from './lists/list-store.ts';
 import { kindsChangedBy } from './lists/kinds.ts';
 import { ListViews } from './lists/view.ts';
+import { nothingHeld } from './pins.ts';
 import { UpstreamPool } from './upstreams/pool.ts';
 import type { Surroundings } from './upstreams/target.ts';
 import { definitionKey } from './upstreams/target.ts';
@@ -36,8 +39,10 @@ export interface GatewayOptions {
   readonly recorder: Recorder;
   readonly netGuard: NetGuard;
   readonly settings: GateSettings;
-  /** 32 bytes, derived from the master key: seals session ids. */
-  readonly sessionKey: Buffer;
+  /** Seals what leaves the process and comes back; what is sealed for one purpose opens for no other. */
+  readonly sealerFor: (purpose: string) => Sealer;
+  /** The other processes of this installation. */
+  readonly bus: Bus;
   readonly projectDir: string;
   readonly around: Surroundings;
   readonly log: Log;
@@ -80,7 +85,7 @@ export function createGateway(o: GatewayOptions): Gateway {
     },
   });
   const lists = new ListStore(pool, o.log, o.clock);
-  const sessions = new Sessions(o.sessionKey, o.clock);
+  const sessions = new Sessions(o.sealerFor('mcp-session'), o.clock);
   const streams = new OpenStreams(o.clock);
   const gate: Gate = {
     ...o,
@@ -88,7 +93,8 @@ export function createGateway(o: GatewayOptions): Gateway {
     pool,
     lists,
     hub,
-    views: new ListViews(o.settings.pageSize),
+    pins: nothingHeld,
+    views: new ListViews(o.settings.pageSize, nothingHeld),
     limiter: createLimiter(o.clock),
   };
   const stopFollowing = o.access.live.onChange((changed) => {

@@ -17,18 +17,20 @@ export type Step = (call: Call, gate: Gate) => Promise<void> | void;
  * row above `forward`; `recordCall` runs for every call, refused or not.
  */
 export const pipeline = [
-  [authenticate, ['stream', 'servers']],
-  [readMessage, ['stream']],
-  [resolveTenant, ['stream', 'servers']],
-  [limitRate, ['stream', 'servers']],
-  [resolveServer, ['stream', 'servers']],
-  [authorize, ['stream']],
-  [attachCredentials, ['stream']],
-  [forward, ['stream']],
+  [authenticate, ['stream', 'sse', 'openapi', 'servers']],
+  [readMessage, ['stream', 'sse', 'openapi']],
+  [resolveTenant, ['stream', 'sse', 'openapi', 'servers']],
+  [limitRate, ['stream', 'sse', 'openapi', 'servers']],
+  [resolveServer, ['stream', 'sse', 'openapi', 'servers']],
+  [authorize, ['stream', 'sse', 'openapi']],
+  [attachCredentials, ['stream', 'sse', 'openapi']],
+  [forward, ['stream', 'sse', 'openapi']],
 ] as const satisfies readonly (readonly [Step, readonly Face[]])[];
 
 const stepsOf: Readonly<Record<Face, readonly Step[]>> = {
   stream: stepsFor('stream'),
+  sse: stepsFor('sse'),
+  openapi: stepsFor('openapi'),
   servers: stepsFor('servers'),
 };
 

@@ -36,6 +36,8 @@ export function newCall(
     snapshot: gate.snapshot(),
     rights: undefined,
     era: 'legacy',
+    mode: 'all',
+    audience: 'any',
     message: undefined,
     capabilities: '{}',
     session: null,

@@ -9,7 +9,7 @@ export function parsePath(path: string): CallPath | undefined {
   const tenant = match[1] === undefined ? null : decoded(match[1]);
   const server = match[2] === undefined ? null : decoded(match[2]);
   const template = `${tenant === null ? '' : '/t/{tenant}'}/mcp${server === null ? '' : '/{server}'}`;
-  return { tenant, server, template, raw: path };
+  return { tenant, server, group: null, template, raw: path };
 }
 
 /** A broken escape names nothing that exists. */

@@ -14,7 +14,7 @@ export async function serveServers(
   arrival: Arrival,
 ): Promise<void> {
   if (req.method !== 'GET') return void res.writeHead(405, { allow: 'GET' }).end();
-  const path = { tenant: null, server: null, template: '/servers', raw: '/mcp' };
+  const path = { tenant: null, server: null, group: null, template: '/servers', raw: '/mcp' };
   const call = newCall(gate, {
     face: 'servers',
     req,

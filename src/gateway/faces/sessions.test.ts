@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { createSealer } from '../../platform/sealer.ts';
 import { Sessions } from './sessions.ts';
 
 const key = randomBytes(32);
@@ -8,7 +9,7 @@ const day = 24 * 3_600_000;
 
 function store(sessionKey = key, now = 0) {
   let time = now;
-  const sessions = new Sessions(sessionKey, () => time);
+  const sessions = new Sessions(createSealer(sessionKey, 'mcp-session'), () => time);
   return Object.assign(sessions, {
     pass: (ms: number) => {
       time += ms;

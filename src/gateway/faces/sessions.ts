@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
+import type { Sealer } from '../../platform/sealer.ts';
 import type { RawId } from '../rpc/message.ts';
 import type { ClientAnswer } from '../upstreams/outgoing.ts';
 import type { CallStream } from './call-stream.ts';
@@ -47,14 +48,13 @@ const longestId = 4_000;
 
 /** Sessions need no table: what must be remembered is in the id; what is open at the moment is here. */
 export class Sessions {
-  readonly #key: Buffer;
+  readonly #sealer: Sealer;
   readonly #clock: Clock;
   readonly #live = new LRUCache<string, Session>({ max: mostLive });
   readonly #ended = new LRUCache<string, true>({ max: mostEnded, ttl: longestLife });
 
-  /** `key`: 32 bytes, derived from the master key for this purpose alone. */
-  constructor(key: Buffer, clock: Clock) {
-    this.#key = key;
+  constructor(sealer: Sealer, clock: Clock) {
+    this.#sealer = sealer;
     this.#clock = clock;
   }
 
@@ -70,7 +70,7 @@ export class Sessions {
       c: o.capabilities,
       t: this.#clock(),
     };
-    const session = sessionFrom(this.#seal(sealed), sealed);
+    const session = sessionFrom(this.#sealer.seal(JSON.stringify(sealed)), sealed);
     this.#live.set(session.id, session);
     return session;
   }
@@ -90,34 +90,15 @@ export class Sessions {
 
   #restore(id: string): Session | undefined {
     if (id.length > longestId || this.#ended.has(digest(id))) return undefined;
-    const sealed = this.#open(id);
-    if (!sealed || this.#clock() - sealed.t > longestLife) return undefined;
+    // Not sealed by this key: the client begins again, as with any session that is over.
+    const text = this.#sealer.open(id);
+    if (text === undefined) return undefined;
+    const parsed: unknown = JSON.parse(text);
+    const sealed = parsed as Sealed; // authenticated: nobody but create() wrote it
+    if (this.#clock() - sealed.t > longestLife) return undefined;
     const session = sessionFrom(id, sealed);
     this.#live.set(id, session);
     return session;
-  }
-
-  #seal(value: Sealed): string {
-    const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
-    const body = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()]);
-    return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64url');
-  }
-
-  #open(id: string): Sealed | undefined {
-    const bytes = Buffer.from(id, 'base64url');
-    // One spelling only: the list of ended sessions knows them by their text.
-    if (bytes.length < 29 || bytes.toString('base64url') !== id) return undefined;
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, 12));
-    decipher.setAuthTag(bytes.subarray(12, 28));
-    try {
-      const text = Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
-      const value: unknown = JSON.parse(text);
-      return value as Sealed; // authenticated: nobody but create() wrote it
-    } catch {
-      // Not sealed by this key: the client begins again, as with any session that is over.
-      return undefined;
-    }
   }
 }
 

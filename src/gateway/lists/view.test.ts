@@ -5,6 +5,7 @@ import { Refusal } from '../refusal.ts';
 import { makeTarget } from '../upstreams/target.ts';
 import type { ListKind } from './kinds.ts';
 import type { Known } from './list-store.ts';
+import { nothingHeld } from '../pins.ts';
 import { ListViews, type Viewer } from './view.ts';
 
 const inAnHour = 3_600_000;
@@ -29,7 +30,7 @@ const picture: Picture = {
 const snapshot = pictureOf(picture);
 
 function viewer(id: string, more: Partial<Viewer> = {}): Viewer {
-  return { snapshot, principal: caller(id), now: 0, server: null, ...more };
+  return { snapshot, principal: caller(id), now: 0, audience: 'any', server: null, ...more };
 }
 
 const items = (keys: readonly string[], member = 'name') =>
@@ -91,7 +92,7 @@ describe('rights', () => {
     ['root@acme.com', ['github__delete_repo', 'github__get_issue']],
     ['nobody@acme.com', []],
   ])('%s sees what can() says, whoever looked before', (who, seen) => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const source = github();
     for (const before of [
       'root@acme.com',
@@ -105,7 +106,7 @@ describe('rights', () => {
   });
 
   test('in part of a server’s tools show nothing of its prompts and resources', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const source = known('github', {
       prompts: ['review'],
       resources: ['file:///a'],
@@ -120,7 +121,7 @@ describe('rights', () => {
   });
 
   test('that are the same share one view; that differ never do', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const { counting, made } = counted(github());
     for (const who of ['alice@acme.com', 'carol@acme.com', 'root@acme.com', 'alice@acme.com'])
       read(views, viewer(who), [counting]);
@@ -131,7 +132,7 @@ describe('rights', () => {
   });
 
   test('that end while a view is made do not make a poorer view for those who still have them', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const source = github();
     expect(read(views, viewer('temp@acme.com', { now: inAnHour }), [source])).toEqual([]);
     expect(read(views, viewer('temp@acme.com', { now: inAnHour - 1 }), [source])).toHaveLength(2);
@@ -139,7 +140,7 @@ describe('rights', () => {
   });
 
   test('of another picture are other rights', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const source = github();
     const less = pictureOf({
       ...picture,
@@ -156,7 +157,7 @@ describe('rights', () => {
 
 describe('a view', () => {
   test('is made anew when a list behind it changes, or comes from another connection', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const source = github();
     read(views, viewer('alice@acme.com'), [source]);
     source.lists.set('tools', items(['other']));
@@ -167,7 +168,7 @@ describe('a view', () => {
   });
 
   test('of two connections of one server is kept for each', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const [one, two] = ['legacy|a', 'legacy|b'].map((key) => counted({ ...github(), key }));
     for (let n = 0; n < 5; n++)
       for (const { counting } of [one!, two!]) read(views, viewer('alice@acme.com'), [counting]);
@@ -175,13 +176,13 @@ describe('a view', () => {
   });
 
   test('of one server keeps names, order and every byte', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const page = views.page(viewer('alice@acme.com', { server: 'github' }), 'tools', [github()], undefined);
     expect(page).toBe('"tools":[{"name":"get_issue","n":1.0},{"name":"delete_repo","n":1.0}]');
   });
 
   test('of all servers is in the order of their names, and URIs are listed once', () => {
-    const views = new ListViews(10);
+    const views = new ListViews(10, nothingHeld);
     const files = known('files', { tools: ['z', 'a'], resources: ['file:///both', 'file:///a'] });
     const other = known('github', { tools: ['b'], resources: ['file:///both', 'file:///b'] });
     const who = viewer('alice@acme.com');
@@ -192,7 +193,7 @@ describe('a view', () => {
 
 describe('pages', () => {
   const tools = Array.from({ length: 25 }, (_, n) => `t${String(n).padStart(2, '0')}`);
-  const views = new ListViews(10);
+  const views = new ListViews(10, nothingHeld);
   const source = known('github', { tools });
   const who = viewer('alice@acme.com', { server: 'github' });
   const pageAt = (cursor: unknown) =>

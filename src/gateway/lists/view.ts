@@ -3,7 +3,10 @@ import { LRUCache } from 'lru-cache';
 import type { AccessQuestion, Principal } from '../../access/contract.ts';
 import { can, rightsOf, type Snapshot } from '../../access/index.ts';
 import { invalidParams } from '../refusals.ts';
+import type { Audience } from '../audience.ts';
+import type { Pins } from '../pins.ts';
 import type { ListItem } from './fetch-list.ts';
+import { flattened } from './flatten.ts';
 import { type ListKind, lists } from './kinds.ts';
 import type { Known } from './list-store.ts';
 import { mergedName } from './names.ts';
@@ -29,6 +32,8 @@ export interface Viewer {
   readonly principal: Principal;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Whose ways the list allows for. */
+  readonly audience: Audience;
   /** The one server of the URL; null on the merged endpoint, where names carry their server. */
   readonly server: string | null;
 }
@@ -40,18 +45,22 @@ export interface Viewer {
 export class ListViews {
   readonly #views = new LRUCache<string, View>({ max: 5_000 });
   readonly #pageSize: number;
+  readonly #pins: Pins;
 
-  constructor(pageSize: number) {
+  constructor(pageSize: number, pins: Pins) {
     this.#pageSize = pageSize;
+    this.#pins = pins;
   }
 
   /** JSON text `"tools":[…]` plus `"nextCursor"` where there is a next page; without braces. */
   page(viewer: Viewer, kind: ListKind, known: readonly Known[], cursor: unknown): string {
     const view = this.#view(viewer, kind, known);
-    const start = startOf(view, cursor, this.#pageSize);
+    // Open WebUI before 0.11.4 reads one page and no more.
+    const pageSize = viewer.audience === 'open-webui' ? Number.MAX_SAFE_INTEGER : this.#pageSize;
+    const start = startOf(view, cursor, pageSize);
     const kept = view.pages.get(start);
     if (kept !== undefined) return kept;
-    const end = start + this.#pageSize;
+    const end = start + pageSize;
     const items = view.items.slice(start, end).map((item) => item.raw);
     const next = end < view.items.length ? `,"nextCursor":${JSON.stringify(cursorFor(view, end))}` : '';
     const text = `"${lists[kind].member}":[${items.join(',')}]${next}`;
@@ -63,10 +72,11 @@ export class ListViews {
     // Of the very moment that can() is asked for: a membership may have ended since the call came in, and a view
     // made with fewer rights must not be found under the signature of more.
     const { signature } = rightsOf(viewer.snapshot, viewer.principal, viewer.now);
-    const key = `${kind}|${viewer.server ?? '*'}|${signature}|${known.map((one) => one.key).join(' ')}`;
+    const held = kind === 'tools' ? this.#pins.version : 0;
+    const key = `${kind}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${signature}|${known.map((one) => one.key).join(' ')}`;
     const found = this.#views.get(key);
     if (found && isCurrent(found, known)) return found;
-    const made = makeView(viewer, kind, known);
+    const made = makeView(viewer, kind, known, this.#pins);
     this.#views.set(key, made);
     return made;
   }
@@ -78,9 +88,9 @@ function isCurrent(view: View, known: readonly Known[]): boolean {
   );
 }
 
-function makeView(viewer: Viewer, kind: ListKind, known: readonly Known[]): View {
+function makeView(viewer: Viewer, kind: ListKind, known: readonly Known[], pins: Pins): View {
   const merged = viewer.server === null;
-  const items = known.flatMap((one) => visibleItems(viewer, kind, one));
+  const items = known.flatMap((one) => visibleItems(viewer, kind, one, pins));
   const unique = merged && (kind === 'resources' || kind === 'templates') ? firstOfEach(items) : items;
   const digest = createHash('sha256')
     .update(unique.map((item) => item.name).join('\n'))
@@ -95,14 +105,17 @@ function makeView(viewer: Viewer, kind: ListKind, known: readonly Known[]): View
 }
 
 /** What can() lets this caller see of one server. Merged lists are sorted, so that their order never depends on timing. */
-function visibleItems(viewer: Viewer, kind: ListKind, known: Known): ViewItem[] {
-  const { snapshot, principal, now } = viewer;
+function visibleItems(viewer: Viewer, kind: ListKind, known: Known, pins: Pins): ViewItem[] {
+  const { snapshot, principal, now, audience } = viewer;
   const server = known.target.server.id;
   const question = (item: ListItem): AccessQuestion =>
     kind === 'tools' ? { server, tool: item.key } : { server, whole: true };
-  const items = (known.lists.get(kind) ?? []).filter(
-    (item) => can(snapshot, principal, question(item), now).allow,
-  );
+  const items = (known.lists.get(kind) ?? [])
+    .filter((item) => can(snapshot, principal, question(item), now).allow)
+    .filter((item) => kind !== 'tools' || !pins.isHeld(known.target, item.key, item.raw))
+    .map((item) =>
+      kind === 'tools' && audience === 'open-webui' ? { ...item, raw: flattened(item.raw) } : item,
+    );
   if (viewer.server !== null) return items.map((item) => ({ name: item.key, raw: item.raw }));
   const renamed = kind === 'tools' || kind === 'prompts';
   return items.map((item) => shown(server, item, renamed)).sort(byName);

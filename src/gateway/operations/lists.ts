@@ -24,8 +24,8 @@ export async function serveList(call: Call, gate: Gate): Promise<void> {
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
   const known = await knownServers(call, gate);
-  const { snapshot, path } = call;
-  const viewer = { snapshot, principal: principalOf(call), now: gate.clock(), server: path.server };
+  const { snapshot, path, audience } = call;
+  const viewer = { snapshot, principal: principalOf(call), now: gate.clock(), audience, server: path.server };
   const body = gate.views.page(viewer, kind, known, request.params?.['cursor']);
   call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
 }
