@@ -2,22 +2,27 @@ import type { Check, SuiteRun } from './suite.ts';
 
 export interface Comparison {
   readonly table: string;
-  /** Scenarios whose checks ended differently, with what differs. Empty: the gate changes nothing. */
-  readonly differences: readonly string[];
+  /** Scenarios whose checks ended differently -> what differs. Empty: the gate changes nothing. */
+  readonly differences: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Sets two runs of the same scenarios side by side. */
 export function compareRuns(direct: SuiteRun, gate: SuiteRun): Comparison {
   const names = [...new Set([...direct.scenarios.keys(), ...gate.scenarios.keys()])];
-  const differences: string[] = [];
+  const differences = new Map<string, readonly string[]>();
   const rows = names.map((name) => {
     const [before, after] = [direct.scenarios.get(name), gate.scenarios.get(name)];
     const differs = difference(before ?? [], after ?? []);
-    if (differs.length > 0) differences.push([name, ...differs].join('\n    '));
+    if (differs.length > 0) differences.set(name, differs);
     return [name, tally(before), tally(after), differs.length > 0 ? 'DIFFERENT' : ''];
   });
-  const total = ['total', ...[direct, gate].map((run) => tally([...run.scenarios.values()].flat())), ''];
+  const total = ['total', totalOf(direct), totalOf(gate), ''];
   return { table: layOut([['scenario', 'direct', 'through the gate', ''], ...rows, total]), differences };
+}
+
+/** Checks of all scenarios, as `tally` counts them. */
+export function totalOf(run: SuiteRun): string {
+  return tally([...run.scenarios.values()].flat());
 }
 
 /** `passed/failed`, and warnings if there are any. */

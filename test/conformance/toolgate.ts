@@ -1,9 +1,9 @@
 import { startProgram } from '../e2e/program.ts';
 
-/** A running Toolgate that serves one upstream, and what a client must send to be let in. */
+/** A running Toolgate in front of some upstreams, and what a client must send to be let in. */
 export interface RunningToolgate {
-  /** The endpoint that passes the upstream through: `http://127.0.0.1:PORT/mcp/conformance`. */
-  readonly url: string;
+  /** The endpoint that passes an upstream through: `http://127.0.0.1:PORT/mcp/{server}`. */
+  urlOf(server: string): string;
   readonly headers: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -11,19 +11,22 @@ export interface RunningToolgate {
 const user = 'tester@example.com';
 
 /** Starts the program as an operator would: data directory, config file, environment, a token from the admin API. */
-export async function startToolgate(upstreamUrl: string): Promise<RunningToolgate> {
+export async function startToolgate(upstreams: Readonly<Record<string, string>>): Promise<RunningToolgate> {
+  const servers = Object.entries(upstreams).map(([id, url]) => [id, { type: 'http', url }]);
   const gate = await startProgram({
     config: {
-      mcpServers: { conformance: { type: 'http', url: upstreamUrl } },
-      groups: { Testers: { servers: ['conformance'] } },
+      mcpServers: Object.fromEntries(servers),
+      groups: { Testers: { servers: Object.keys(upstreams) } },
       users: { [user]: { groups: ['Testers'] } },
       network: { allow: ['127.0.0.0/8'] },
     },
+    // The suite is one user who makes hundreds of calls in a few seconds.
+    env: { RATE_LIMIT_ENABLED: 'false' },
   });
   try {
     const token = await gate.tokenFor(user);
     const headers = { Authorization: `Bearer ${token}` };
-    return { url: `${gate.url}/mcp/conformance`, headers, close: gate.close };
+    return { urlOf: (server) => `${gate.url}/mcp/${server}`, headers, close: gate.close };
   } catch (error) {
     await gate.close();
     throw error;
