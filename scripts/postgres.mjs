@@ -1,6 +1,7 @@
 // The PostgreSQL programs that the tests start a throw-away server with.
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { installPackage } from './debian.mjs';
 import { capture, Refusal } from './launch.mjs';
 
 const debianFolder = '/usr/lib/postgresql';
@@ -32,41 +33,14 @@ function debianFolders() {
 }
 
 async function install() {
-  const asRoot = await rootPrefix();
-  if (!asRoot) throw new Refusal(`The tests need PostgreSQL: ${byHand}.`);
   const before = clusters();
-  await apt(asRoot, ['update']);
-  await apt(asRoot, ['install', '-y', '--no-install-recommends', 'postgresql']);
+  const asRoot = await installPackage('postgresql', { what: 'PostgreSQL', byHand });
   // The package makes and starts a server of its own. The tests do not use it, so it need not run.
   for (const version of clusters().filter((cluster) => !before.includes(cluster))) {
     await capture('env', [...asRoot, 'pg_ctlcluster', version, 'main', 'stop']);
   }
   if (!(await isInstalled()))
     throw new Refusal(`The system's PostgreSQL package brought no server: ${byHand}.`);
-}
-
-/** What to put before a command so that it runs as root without asking; undefined when it cannot, or has no apt. */
-async function rootPrefix() {
-  if (!existsSync('/usr/bin/apt-get')) return undefined;
-  if (process.getuid?.() === 0) return [];
-  const sudo = await capture('sudo', ['-n', 'true']).catch(() => ({ code: 1 }));
-  return sudo.code === 0 ? ['sudo', '-n'] : undefined;
-}
-
-/**
- * @param {string[]} asRoot
- * @param {string[]} args
- */
-async function apt(asRoot, args) {
-  const { code, output } = await capture('env', [
-    ...asRoot,
-    'env',
-    'DEBIAN_FRONTEND=noninteractive',
-    'apt-get',
-    ...args,
-  ]);
-  if (code !== 0)
-    throw new Refusal(`apt-get ${args[0]} failed, and the tests need PostgreSQL: ${byHand}.`, output);
 }
 
 /** Versions that have a server set up by Debian's package. */

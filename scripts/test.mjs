@@ -5,13 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProgress, program, runUnder, seconds } from './launch.mjs';
 import { ensurePostgres } from './postgres.mjs';
+import { ensureRedis } from './redis.mjs';
 import { ensureDependencies, ensureRuntime, projectRoot } from './runtime.mjs';
 
 await program(async () => {
-  const progress = createProgress(3);
+  const progress = createProgress(4);
   const node = await ensureRuntime(progress);
   await ensureDependencies({ dev: true }, progress);
   await ensurePostgres(progress);
+  await ensureRedis(progress);
   const results = mkdtempSync(join(tmpdir(), 'toolgate-test-'));
   try {
     return await runAll(node, process.argv.slice(2), results);

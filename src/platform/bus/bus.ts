@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Sealer } from '../sealer.ts';
-import { type Bus, NoAnswer, type OpenTransport, type Transport } from './contract.ts';
+import { type Bus, longestMessage, NoAnswer, type OpenTransport, type Transport } from './contract.ts';
 
 interface Envelope {
   readonly from: string;
@@ -32,6 +32,8 @@ class SealedBus implements Bus {
   readonly #answerers = new Map<string, Answerer>();
   readonly #asked = new Map<string, (outcome: { ok: boolean; value: unknown }) => void>();
   #transport: Transport | undefined;
+  #foreign = 0;
+  #closed = false;
 
   constructor(sealer: Sealer, log: Log) {
     this.#sealer = sealer;
@@ -54,7 +56,7 @@ class SealedBus implements Bus {
   }
 
   ask(node: string, topic: string, message: unknown, timeoutMs: number): Promise<unknown> {
-    if (this.#asked.size >= mostAsked) return Promise.reject(new NoAnswer(node, topic));
+    if (this.#closed || this.#asked.size >= mostAsked) return Promise.reject(new NoAnswer(node, topic));
     const id = randomUUID();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -77,7 +79,12 @@ class SealedBus implements Bus {
     return () => void this.#answerers.delete(topic);
   }
 
+  awaySince(): Date | null {
+    return this.#transport?.awaySince() ?? null;
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     this.#handlers.clear();
     this.#answerers.clear();
     for (const finish of [...this.#asked.values()]) finish({ ok: false, value: undefined });
@@ -85,14 +92,26 @@ class SealedBus implements Bus {
   }
 
   #publish(to: string, envelope: Envelope): void {
+    if (this.#closed) return undefined;
     // A process that asks itself need not go through the transport, and is not on `everyone` either.
-    if (to === this.node) return void queueMicrotask(() => this.#deliver(envelope));
-    this.#transport?.publish(to, this.#sealer.seal(JSON.stringify(envelope)));
+    if (to === this.node) return queueMicrotask(() => this.#deliver(envelope));
+    const text = this.#sealer.seal(JSON.stringify(envelope));
+    if (text.length <= longestMessage) return this.#transport?.publish(to, text);
+    this.#log.warn(
+      { topic: envelope.topic, bytes: text.length },
+      'a message between processes was too long to be sent',
+    );
   }
 
   #receive(text: string): void {
     const opened = this.#sealer.open(text);
-    if (opened === undefined) return this.#log.warn('a message between processes was not sealed by this key');
+    if (opened === undefined) {
+      // Two installations may share one Redis: said once, or it would be said for each message of the other.
+      if (this.#foreign++ > 0) return;
+      return this.#log.warn(
+        'a message between processes was not sealed by this key; more are ignored in silence',
+      );
+    }
     const envelope: unknown = JSON.parse(opened);
     const known = envelope as Envelope; // authenticated: nobody but a bus wrote it
     if (known.from !== this.node) this.#deliver(known);

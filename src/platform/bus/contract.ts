@@ -13,10 +13,15 @@ export interface Bus {
   ask(node: string, topic: string, message: unknown, timeoutMs: number): Promise<unknown>;
   /** Answers what other processes ask about a topic. One handler for each topic. */
   answer(topic: string, handler: (message: unknown, from: string) => Promise<unknown> | unknown): () => void;
+  /** Since when messages get through to nobody; null while they do. */
+  awaySince(): Date | null;
   close(): Promise<void>;
 }
 
 export const everyone = '*';
+
+/** Longest text of one message as a transport sees it, in bytes; a longer one is refused. */
+export const longestMessage = 16 * 1024 * 1024;
 
 /** No process of that name answered: it is gone, or cannot be reached. */
 export class NoAnswer extends Error {
@@ -26,10 +31,12 @@ export class NoAnswer extends Error {
   }
 }
 
-/** How messages travel. `text` is sealed already; a transport may lose it, and never changes it. */
+/** How messages travel. `text` is sealed already (ASCII); a transport may lose it, and never changes it. */
 export interface Transport {
-  /** To one process or to `everyone`; delivering it to the sender too does no harm. Never throws. */
+  /** To one process or to `everyone`; delivering it to the sender too does no harm. Never throws, never waits. */
   publish(to: string, text: string): void;
+  /** Since when nothing gets through; null while it does. */
+  awaySince(): Date | null;
   close(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ export function memoryTransport(): OpenTransport {
         const receivers = to === everyone ? [...nodes.values()] : [nodes.get(to)];
         for (const one of receivers) if (one) queueMicrotask(() => one(text));
       },
+      awaySince: () => null,
       close: () => {
         nodes.delete(node);
         return Promise.resolve();

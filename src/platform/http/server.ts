@@ -20,8 +20,8 @@ export interface Mount {
 export interface HttpOptions {
   readonly mounts: readonly Mount[];
   readonly guard: OriginGuard;
-  /** Seconds to wait when this address has asked too often, else 0. */
-  readonly limit: (clientIp: string) => number;
+  /** Seconds to wait when this address has asked too often, else 0; `authorization` is the header of the request. */
+  readonly limit: (clientIp: string, authorization: string | undefined) => number;
   readonly log: Log;
 }
 
@@ -63,7 +63,7 @@ async function serve(options: HttpOptions, req: IncomingMessage, res: ServerResp
   if (!verdict.ok) return refuse(res, 403, 'origin_not_allowed', verdict.message);
   for (const [name, value] of verdict.headers) res.setHeader(name, value);
   if (req.method === 'OPTIONS' && verdict.headers.length > 0) return void res.writeHead(204).end();
-  const wait = options.limit(clientIp);
+  const wait = options.limit(clientIp, req.headers.authorization);
   if (wait > 0) {
     res.setHeader('retry-after', String(wait));
     return refuse(res, 429, 'rate_limited', `Too many requests from this address: try again in ${wait} s.`);
