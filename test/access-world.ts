@@ -5,7 +5,7 @@ import { buildSnapshot, type Snapshot } from '../src/access/snapshot.ts';
 
 export interface World extends Omit<z.input<typeof accessFile>, 'mcpServers'> {
   /** Servers by id; what is left out of a definition does not matter to access. */
-  servers?: Record<string, { enabled?: boolean; tools?: string[] }>;
+  servers?: Record<string, { enabled?: boolean; tools?: string[]; toolOverrides?: object }>;
   /** Beside those that `users` states with the source `file`. */
   memberships?: readonly { user: string; group: string; source?: string; expiresAt?: number }[];
 }
@@ -39,6 +39,7 @@ export function snapshotOf(world: World): Snapshot {
         is_admin: group.admin,
         tenant_id: group.tenant ?? null,
         external_ids: group.externalIds,
+        tool_overrides: group.toolOverrides ?? {},
       },
     })),
     groupGrants: groups.flatMap(([name, group]) => grantRows(name, group.servers)),

@@ -54,7 +54,46 @@ export const toolPatterns = z
     message: 'only refuses ("!…"), so it would grant nothing; add "*" to grant the rest',
   });
 
+/** Another name, title or description of one tool; what is left out stays as its server has it. */
+export const toolOverride = z
+  .strictObject({
+    name: z
+      .string()
+      // 47 for everything with a server's id and `__` before it; `_h` and six characters mark shortened names.
+      .regex(/^(?!.*_h[0-9a-z]{6}$)[A-Za-z0-9_-]{1,44}$/, {
+        error:
+          'must be 1 to 44 characters of A-Z, a-z, 0-9, "_" and "-", and not end like a shortened name ("_h" and six characters)',
+      })
+      .optional()
+      .describe('Name that callers see. With the server’s id and `__` before it at most 47 characters.'),
+    title: z.string().min(1).max(200).optional().describe('Title for people.'),
+    description: z.string().min(1).max(10_000).optional().describe('What models read about it.'),
+  })
+  .refine((override) => Object.keys(override).length > 0, 'must state a name, a title or a description');
+export type ToolOverride = z.infer<typeof toolOverride>;
+
+/** By the name that the tool has at its server. */
+export const toolOverrides = z
+  .record(z.string().min(1).max(200), toolOverride)
+  .refine((all) => Object.keys(all).length <= 500, 'must have at most 500 entries')
+  .refine(hasDistinctNames, 'gives two tools the same name');
+export type ToolOverrides = z.infer<typeof toolOverrides>;
+
+function hasDistinctNames(all: Readonly<Record<string, { name?: string | undefined }>>): boolean {
+  const names = Object.values(all).flatMap(({ name }) => (name === undefined ? [] : [name]));
+  return new Set(names).size === names.length;
+}
+
+/** By server. */
+export const groupToolOverrides = z.record(serverId, toolOverrides);
+export type GroupToolOverrides = z.infer<typeof groupToolOverrides>;
+
 export const isolation = z.enum(['shared', 'tenant', 'user', 'session']);
+
+/** What becomes of tools whose definition nobody accepted. */
+export const pinMode = z.enum(['off', 'warn', 'enforce']);
+export const defaultPinMode = 'warn' satisfies z.infer<typeof pinMode>;
+export const defaultMaxResultChars = 200_000;
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
 
@@ -73,6 +112,9 @@ const serverCommon = {
   displayName: z.string().min(1).max(100).optional().describe('Name for people.'),
   description: z.string().max(1000).optional().describe('What it is good for.'),
   tools: toolPatterns.optional().describe('Narrows the server for everyone, admins included.'),
+  toolOverrides: toolOverrides
+    .optional()
+    .describe('Other names, titles and descriptions of its tools, by the name that the server gives them.'),
   isolation: isolation
     .optional()
     .describe('Who shares one connection or process. Default: shared, or the owner of the credential.'),
@@ -94,6 +136,27 @@ const serverCommon = {
     .boolean()
     .default(false)
     .describe('Store call arguments in `api_analytics`. Off: they may hold personal data.'),
+  // No defaults for these two: they would make every entry of a config file another one than the last applied.
+  pin: pinMode
+    .optional()
+    .describe(
+      'What becomes of tools that are new or changed since the server was first seen: `off` nothing is noted, `warn` (default) they are flagged, `enforce` they are held back until an administrator accepts them.',
+    ),
+  maxResultChars: z
+    .number()
+    .int()
+    .min(0)
+    .max(100_000_000)
+    .optional()
+    .describe(
+      'Most characters of text in the result of one tool call; what is beyond can be read page by page. 0: no limit. Default: 200000.',
+    ),
+  extensions: z
+    .union([z.enum(['all', 'none']), z.array(z.string().min(1).max(200)).max(50)])
+    .optional()
+    .describe(
+      'Which MCP extensions pass between the server and its clients: `all` (default), `none`, or a list such as `["io.modelcontextprotocol/ui"]`. A server of the legacy era hears only of those that are listed.',
+    ),
 };
 
 export const stdioServer = z.strictObject({
@@ -152,10 +215,13 @@ export const serverView = z.object({
   headerNames: z.array(z.string()),
   envNames: z.array(z.string()),
   tools: z.array(z.string()).nullable(),
+  toolOverrides,
   isolation: isolation.nullable(),
   timeoutMs: z.number(),
   maxResponseBytes: z.number(),
   recordArguments: z.boolean(),
+  pin: pinMode,
+  maxResultChars: z.number(),
   managedBy,
   updatedAt: z.iso.datetime(),
 });
@@ -173,10 +239,15 @@ export const serverPatch = z.strictObject({
   url: httpUrl.optional(),
   headers: headers.optional(),
   tools: toolPatterns.nullable().optional(),
+  /** The whole of it; null takes all of them away. */
+  toolOverrides: toolOverrides.nullable().optional(),
   isolation: isolation.nullable().optional(),
   timeoutMs: serverCommon.timeoutMs.unwrap().optional(),
   maxResponseBytes: serverCommon.maxResponseBytes.unwrap().optional(),
   recordArguments: z.boolean().optional(),
+  /** Null takes the default. */
+  pin: pinMode.nullable().optional(),
+  maxResultChars: serverCommon.maxResultChars.unwrap().nullable().optional(),
 });
 
 export const grant = z.object({ server: serverId, tools: z.array(z.string()) });
@@ -188,6 +259,7 @@ export const groupView = z.object({
   tenant: tenantId.nullable(),
   externalIds: z.array(z.string()),
   servers: z.array(grant),
+  toolOverrides: groupToolOverrides,
   memberCount: z.number(),
   managedBy,
 });
@@ -199,6 +271,7 @@ export const groupInput = z.strictObject({
   tenant: tenantId.nullable().default(null),
   /** Ids by which an identity provider names this group, e.g. an Entra object id or a Keycloak path. */
   externalIds: z.array(z.string().min(1).max(200)).max(50).default([]),
+  toolOverrides: groupToolOverrides.default({}),
 });
 
 export const groupPatch = z.strictObject({
@@ -206,6 +279,8 @@ export const groupPatch = z.strictObject({
   admin: z.boolean().optional(),
   tenant: tenantId.nullable().optional(),
   externalIds: z.array(z.string().min(1).max(200)).max(50).optional(),
+  /** The whole of it. */
+  toolOverrides: groupToolOverrides.optional(),
 });
 
 /** Where a membership comes from; `oidc:<issuer name>` ones expire and are renewed by tokens. */
@@ -271,18 +346,61 @@ export const tenantPatch = z.strictObject({
 
 // ---- The config file -------------------------------------------------------------------------------
 
-/** In the file a server's type may be left out: a command means stdio, a URL means http. */
-const serverInFile = z.preprocess((value) => {
+/** In the file an id may be spelled as in files of mcpo: `My_Server` is the server `my-server`. */
+const serverIdInFile = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,23}$/, idHelp)
+  .transform(serverIdFrom)
+  .pipe(serverId);
+
+/** The id that stands for a name in a file of mcpo. */
+export function serverIdFrom(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+/** How the type of a streamable HTTP server is spelled in files of other programs. */
+const httpTypes: readonly unknown[] = [
+  'streamable-http',
+  'streamableHttp',
+  'streamable_http',
+  'streamablehttp',
+];
+
+/**
+ * In the file a server's type may be left out: a command means stdio, a URL means http, and one that ends in `/sse`
+ * means sse. Keys of mcpo are taken along: the tools that it disables are refused ones here.
+ */
+const serverInFile = z.preprocess((value, context) => {
   if (typeof value !== 'object' || value === null) return value;
-  const entry = value as { type?: unknown; url?: unknown };
-  const type = entry.type ?? (entry.url === undefined ? 'stdio' : 'http');
-  return { ...entry, type: type === 'streamable-http' || type === 'streamableHttp' ? 'http' : type };
+  const { disabledTools, disabled_tools, client_header_forwarding, oauth, ...entry } = value as Record<
+    string,
+    unknown
+  >;
+  const usual = typeof entry['url'] === 'string' && /\/sse\/?$/.test(entry['url']) ? 'sse' : 'http';
+  const type = entry['type'] ?? (entry['url'] === undefined ? 'stdio' : usual);
+  const key = disabledTools === undefined ? 'disabled_tools' : 'disabledTools';
+  const disabled = z.array(z.string().min(1).max(199)).safeParse(disabledTools ?? disabled_tools ?? []);
+  if (!disabled.success) {
+    context.addIssue({ code: 'custom', path: [key], message: 'must be a list of names of tools' });
+    return z.NEVER;
+  }
+  for (const [name, part] of Object.entries({ client_header_forwarding, oauth })) {
+    if (part !== undefined && (typeof part !== 'object' || part === null))
+      context.addIssue({ code: 'custom', path: [name], message: 'must be an object' });
+  }
+  const tools = entry['tools'] ?? ['*'];
+  const refused = disabled.data.map((tool) => `!${tool}`);
+  return {
+    ...entry,
+    type: httpTypes.includes(type) ? 'http' : type,
+    ...(refused.length > 0 && { tools: Array.isArray(tools) ? [...tools, ...refused] : tools }),
+  };
 }, serverDefinition);
 
 const grantsInFile = z
   .union([
-    z.array(serverId).transform((ids) => Object.fromEntries(ids.map((id) => [id, ['*']]))),
-    z.record(serverId, toolPatterns),
+    z.array(serverIdInFile).transform((ids) => Object.fromEntries(ids.map((id) => [id, ['*']]))),
+    z.record(serverIdInFile, toolPatterns),
   ])
   .describe('Servers that this grants: a list of ids, or ids with tool patterns (`get_*`, `!delete_*`).');
 
@@ -295,6 +413,10 @@ const groupInFile = z.strictObject({
     .default([])
     .describe('Ids by which an identity provider names it, such as an Entra object id or a Keycloak path.'),
   servers: grantsInFile.default({}),
+  /** No default: it would make every group's entry another one than the last applied. */
+  toolOverrides: groupToolOverrides
+    .optional()
+    .describe('Other names, titles and descriptions of tools for its members, by server and tool.'),
 });
 
 const tenantInFile = z.strictObject({
@@ -302,7 +424,7 @@ const tenantInFile = z.strictObject({
   emailDomains: z.array(domain).default([]).describe('Domains of its people’s addresses.'),
   enabled: z.boolean().default(true).describe('Whether anybody may act for it.'),
   endpoints: z
-    .record(serverId, httpUrl)
+    .record(serverIdInFile, httpUrl)
     .default({})
     .describe('Servers that answer somewhere else for this tenant.'),
 });
@@ -324,7 +446,7 @@ const userInFile = z.strictObject({
 
 /** The parts of `mcp-servers.json` that this feature owns; `config.ts` adds the rest. */
 export const accessFile = z.strictObject({
-  mcpServers: z.record(serverId, serverInFile).default({}).describe('The tool servers, by id.'),
+  mcpServers: z.record(serverIdInFile, serverInFile).default({}).describe('The tool servers, by id.'),
   groups: z.record(groupName, groupInFile).default({}).describe('Who may use what, by name of the group.'),
   tenants: z.record(tenantId, tenantInFile).default({}).describe('Companies or departments, by id.'),
   users: z
@@ -351,6 +473,11 @@ export interface Principal {
   readonly authSource: string;
   /** Names the credential in records and limits; never the secret. */
   readonly credentialId: string;
+  /**
+   * Set by a URL that is about one group: only what this group grants counts, and only for its members and admins.
+   * It never adds anything.
+   */
+  readonly onlyGroup?: string;
 }
 
 /**

@@ -1,9 +1,26 @@
 import { didYouMean, type Mistake } from '../platform/mistakes.ts';
-import type { AccessFile } from './contract.ts';
+import type { AccessFile, ToolOverrides } from './contract.ts';
+import { tooLongNames } from './tool-texts.ts';
 
-/** Everything in the file that names a server, group or tenant which the file does not define. Pure. */
+/**
+ * Everything in the file that names a server, group or tenant which the file does not define, and names of tools that
+ * do not fit beside the id of their server. Pure.
+ */
 export function danglingReferences(file: AccessFile): Mistake[] {
-  return [...inTenants(file), ...inGroups(file), ...inUsers(file)];
+  return [...inServers(file), ...inTenants(file), ...inGroups(file), ...inUsers(file)];
+}
+
+function inServers(file: AccessFile): Mistake[] {
+  return Object.entries(file.mcpServers).flatMap(([id, { toolOverrides = {} }]) =>
+    longNames(id, toolOverrides, ['mcpServers', id, 'toolOverrides']),
+  );
+}
+
+function longNames(server: string, overrides: ToolOverrides, path: Mistake['path']): Mistake[] {
+  return tooLongNames(server, overrides).map(({ tool, room }) => ({
+    path: [...path, tool, 'name'],
+    message: `is too long: tools of the server ${server} may have names of ${room} characters`,
+  }));
 }
 
 function inTenants(file: AccessFile): Mistake[] {
@@ -16,6 +33,10 @@ function inGroups(file: AccessFile): Mistake[] {
   return Object.entries(file.groups).flatMap(([name, group]) => [
     ...unknownTenant(file, group.tenant, ['groups', name, 'tenant']),
     ...unknownServers(file, group.servers, ['groups', name, 'servers']),
+    ...unknownServers(file, group.toolOverrides ?? {}, ['groups', name, 'toolOverrides']),
+    ...Object.entries(group.toolOverrides ?? {}).flatMap(([server, overrides]) =>
+      longNames(server, overrides, ['groups', name, 'toolOverrides', server]),
+    ),
   ]);
 }
 

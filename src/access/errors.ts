@@ -56,6 +56,12 @@ export function serverUnreadable(id: string): AppError {
   return new AppError('server_unreadable', 409, message);
 }
 
+/** 400: with the server's id before it the name would not fit model APIs. */
+export function toolNameTooLong(server: string, name: string, room: number): AppError {
+  const message = `"${name}" is too long: tools of the server ${server} may have names of ${room} characters.`;
+  return new AppError('tool_name_too_long', 400, message);
+}
+
 /** 400: a cursor that no list of ours gave out. */
 export function cursorInvalid(): AppError {
   return new AppError(

@@ -7,6 +7,7 @@ import type { ToolRule } from './patterns.ts';
 import { rightsOf } from './rights.ts';
 import type { Group, Member, Membership, Snapshot } from './snapshot.ts';
 import { patternOf, standingOf } from './standing.ts';
+import { aboutTexts, toolMeant } from './explain-texts.ts';
 
 export interface ExplainQuestion {
   /** E-mail, `service:<name>`, or `*@domain` for anybody of a domain. */
@@ -18,15 +19,19 @@ export interface ExplainQuestion {
 
 /**
  * Explains what can() decides for somebody's stored rights at `now` (milliseconds since the epoch); groups
- * that only a sign-in token asserts are not known here. With `tenant`, acting in it must be allowed as well.
+ * that only a sign-in token asserts are not known here. With `tenant`, acting in it must be allowed as well. A tool may
+ * be given by the name that this person sees; the answer is about the tool by the name that its server gives it.
  */
-export function explain(snapshot: Snapshot, question: ExplainQuestion, now: number): Explanation {
-  const principal = principalOf(question.user);
+export function explain(snapshot: Snapshot, wanted: ExplainQuestion, now: number): Explanation {
+  const principal = principalOf(wanted.user);
+  const standing = standingOf(snapshot, principal, now);
+  const question = { ...wanted, tool: toolMeant(snapshot, standing, wanted) };
   const decision = can(snapshot, principal, asked(question), now);
   const tenant = aboutTenant(snapshot, principal, question, now);
   const allowed = decision.allow && tenant.ok;
   const reasons = [
     `${question.user} ${allowed ? 'may' : 'may not'} ${wish(question)}.`,
+    ...aboutTexts(snapshot, standing, question, wanted.tool),
     ...aboutServer(snapshot, question),
     ...aboutMember(snapshot, principal),
     ...aboutGrants(snapshot, principal, question, now),

@@ -66,12 +66,14 @@ export async function setEndpoints(
 /** A tenant that an administrator has deleted counts as none. */
 export async function putGroup(db: Db, name: string, entry: GroupEntry): Promise<void> {
   await sql`
-    insert into mcp_proxy.groups (name, display_name, is_admin, tenant_id, external_ids, managed_by)
+    insert into mcp_proxy.groups (name, display_name, is_admin, tenant_id, external_ids, tool_overrides, managed_by)
     values (${name}, ${entry.displayName ?? name}, ${entry.admin},
-            (select id from mcp_proxy.tenants where id = ${entry.tenant ?? null}), ${entry.externalIds}::text[], 'file')
+            (select id from mcp_proxy.tenants where id = ${entry.tenant ?? null}), ${entry.externalIds}::text[],
+            ${JSON.stringify(entry.toolOverrides ?? {})}::jsonb, 'file')
     on conflict (name) do update
     set display_name = excluded.display_name, is_admin = excluded.is_admin, tenant_id = excluded.tenant_id,
-        external_ids = excluded.external_ids, managed_by = 'file', updated_at = now()`.execute(db);
+        external_ids = excluded.external_ids, tool_overrides = excluded.tool_overrides,
+        managed_by = 'file', updated_at = now()`.execute(db);
 }
 
 /** The stated grants, and no other one from the file. A server that an administrator has deleted is passed over. */

@@ -1,8 +1,10 @@
 import { type Actor, type Route, route } from '../platform/contract.ts';
-import { api } from './contract.ts';
+import type { Db } from '../platform/db/index.ts';
+import { api, type GroupToolOverrides } from './contract.ts';
 import { asIs, type Edit, edit, existing, ok, type RouteDeps } from './edit.ts';
 import { alreadyExists, grantNotFound, notFound } from './errors.ts';
 import * as store from './groups-store.ts';
+import { refuseLongNames } from './refuse-long-names.ts';
 import { findServer } from './servers-store.ts';
 import { findTenant } from './tenants-store.ts';
 
@@ -34,6 +36,7 @@ function writeGroups(change: Change): Route[] {
       const made = await change(actor, 'group.create', body.name, async (trx) => {
         if (body.tenant !== null)
           existing(await findTenant(trx, body.tenant), notFound('tenant', body.tenant));
+        await checkOverrides(trx, body.toolOverrides);
         if (!(await store.insertGroup(trx, body))) throw alreadyExists('group', body.name);
       });
       return existing(made, notFound('group', body.name));
@@ -42,6 +45,7 @@ function writeGroups(change: Change): Route[] {
       const changed = await change(actor, 'group.update', name, async (trx, before) => {
         existing(before, notFound('group', name));
         if (body.tenant) existing(await findTenant(trx, body.tenant), notFound('tenant', body.tenant));
+        await checkOverrides(trx, body.toolOverrides ?? {});
         await store.updateGroup(trx, name, body);
       });
       return existing(changed, notFound('group', name));
@@ -54,6 +58,12 @@ function writeGroups(change: Change): Route[] {
       return undefined;
     }),
   ];
+}
+
+async function checkOverrides(trx: Db, overrides: GroupToolOverrides): Promise<void> {
+  refuseLongNames(overrides);
+  for (const server of Object.keys(overrides))
+    existing(await findServer(trx, server), notFound('server', server));
 }
 
 function writeGrants(change: Change): Route[] {

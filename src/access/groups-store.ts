@@ -11,6 +11,7 @@ export type GroupView = z.infer<typeof groupView>;
 const view = sql`
   g.name, g.display_name as "displayName", g.is_admin as admin, g.tenant_id as tenant,
   g.external_ids as "externalIds", g.managed_by as "managedBy",
+  g.tool_overrides as "toolOverrides",
   coalesce((
     select json_agg(json_build_object('server', r.server_id, 'tools', r.tools) order by r.server_id)
     from mcp_proxy.group_grants r where r.group_name = g.name), '[]') as servers,
@@ -42,21 +43,23 @@ export async function findGroup(db: Db, name: string): Promise<GroupView | undef
 /** False when there is one of that name already, which is left as it is. */
 export async function insertGroup(db: Db, group: z.infer<typeof groupInput>): Promise<boolean> {
   const { rows } = await sql`
-    insert into mcp_proxy.groups (name, display_name, is_admin, tenant_id, external_ids)
+    insert into mcp_proxy.groups (name, display_name, is_admin, tenant_id, external_ids, tool_overrides)
     values (${group.name}, ${group.displayName ?? group.name}, ${group.admin}, ${group.tenant},
-            ${group.externalIds}::text[])
+            ${group.externalIds}::text[], ${JSON.stringify(group.toolOverrides)}::jsonb)
     on conflict (name) do nothing returning name`.execute(db);
   return rows.length > 0;
 }
 
 /** What is left out of the patch stays. */
 export async function updateGroup(db: Db, name: string, patch: z.infer<typeof groupPatch>): Promise<void> {
+  const overrides = patch.toolOverrides === undefined ? null : JSON.stringify(patch.toolOverrides);
   await sql`
     update mcp_proxy.groups set
       display_name = coalesce(${patch.displayName ?? null}, display_name),
       is_admin = coalesce(${patch.admin ?? null}, is_admin),
       tenant_id = case when ${patch.tenant !== undefined} then ${patch.tenant ?? null} else tenant_id end,
       external_ids = coalesce(${patch.externalIds ?? null}::text[], external_ids),
+      tool_overrides = coalesce(${overrides}::jsonb, tool_overrides),
       updated_at = now()
     where name = ${name}`.execute(db);
 }

@@ -9,9 +9,12 @@ export { activeTenant } from './active-tenant.ts';
 export { applyFile, type Change, planFile } from './apply-file.ts';
 export { can } from './can.ts';
 export { danglingReferences } from './dangling-references.ts';
+export { maskArgs, maskUrl } from './mask.ts';
+export { mcpoNotes, sameServers } from './mcpo-notes.ts';
 export { type Rights, rightsOf } from './rights.ts';
 export { accessRoutes } from './routes.ts';
 export type { Endpoint, Snapshot, SnapshotServer, Tenant } from './snapshot.ts';
+export { type ToolTexts, textsFrom } from './tool-texts.ts';
 
 export interface Access {
   /** The picture to decide from; a different object after each change. */

@@ -3,6 +3,7 @@ import { decide } from './can.ts';
 import type { Principal, ServerId, TenantId } from './contract.ts';
 import type { Snapshot, SnapshotServer } from './snapshot.ts';
 import { adminGroupOf, grantsOn, type Standing, standingOf, tenantsOf } from './standing.ts';
+import { overridesOn, type ToolTexts, textsFrom } from './tool-texts.ts';
 
 /** Everything a principal may see, worked out once and then looked up. */
 export interface Rights {
@@ -14,9 +15,11 @@ export interface Rights {
   readonly tenants: readonly TenantId[];
   /** Servers for which can() says yes, sorted by id. */
   readonly servers: readonly ServerId[];
+  /** By server: other names and descriptions of its tools. Servers without any are left out. */
+  readonly texts: ReadonlyMap<string, ToolTexts>;
   /**
-   * Equal for two principals only when can() answers them alike about every server and tool, whoever they are
-   * and whichever snapshot they were looked up in: lists can be kept by it.
+   * Equal for two principals only when can() answers them alike about every server and tool, and they are told the
+   * same of them, whoever they are and whichever snapshot they were looked up in: lists can be kept by it.
    */
   readonly signature: string;
 }
@@ -38,22 +41,41 @@ function workOut(snapshot: Snapshot, principal: Principal, standing: Standing): 
   const servers = [...snapshot.servers.values()].filter(
     ({ id }) => decide(snapshot, standing, { server: id }).allow,
   );
+  const texts = textsOf(servers, standing);
   return {
     disabled: standing.disabled,
-    admin: !standing.disabled && adminGroupOf(standing) !== undefined,
+    admin: !standing.disabled && adminGroupOf({ groups: standing.memberOf }) !== undefined,
     groups: [...standing.groups].map((group) => group.name).sort(),
     tenants: tenantsOf(snapshot, principal, standing).map((tenant) => tenant.id),
     servers: servers.map((server) => server.id),
-    signature: signatureOf(standing, servers),
+    texts,
+    signature: signatureOf(standing, servers, texts),
   };
 }
 
-/** All that can() decides by, for each server that it lets be seen: the server's own rule and the rules granted of it. */
-function signatureOf(standing: Standing, servers: readonly SnapshotServer[]): string {
+function textsOf(servers: readonly SnapshotServer[], standing: Standing): Map<string, ToolTexts> {
+  const texts = new Map<string, ToolTexts>();
+  for (const server of servers) {
+    const own = textsFrom(overridesOn(server, standing));
+    if (own !== undefined) texts.set(server.id, own);
+  }
+  return texts;
+}
+
+/**
+ * All that can() decides by, for each server that it lets be seen: the server's own rule and the rules granted of it.
+ * Beside it what is told of the tools.
+ */
+function signatureOf(
+  standing: Standing,
+  servers: readonly SnapshotServer[],
+  texts: ReadonlyMap<string, ToolTexts>,
+): string {
   const admin = adminGroupOf(standing) !== undefined;
   const held = servers.map(({ id, rule }) => {
     const keys = new Set(grantsOn(standing, id).map((grant) => grant.rule.key));
-    return [id, rule.key, admin || keys.has(everything) ? [everything] : [...keys].sort()];
+    const granted = admin || keys.has(everything) ? [everything] : [...keys].sort();
+    return [id, rule.key, granted, texts.get(id)?.key];
   });
   return createHash('sha256').update(JSON.stringify(held)).digest('base64url');
 }

@@ -61,6 +61,7 @@ test('records are shown as they were set', async () => {
   expect(await call('GET /groups/%2Fdept%2Fdev')).toEqual({
     name: '/dept/dev',
     displayName: '/dept/dev',
+    toolOverrides: {},
     admin: false,
     tenant: 'acme',
     externalIds: ['42'],

@@ -4,6 +4,7 @@ import { api, type ServerDefinition, serverDefinition, type serverPatch } from '
 import { type Edit, edit, existing, type RouteDeps } from './edit.ts';
 import { alreadyExists, notARemoteServer, notFound, serverUnreadable } from './errors.ts';
 import { refuseEnv } from './refuse-env.ts';
+import { refuseLongNames } from './refuse-long-names.ts';
 import * as store from './servers-store.ts';
 
 export function serversRoutes(deps: RouteDeps): Route[] {
@@ -30,6 +31,7 @@ function createServer(deps: RouteDeps, change: Change): Route {
   return route(api.createServer, async ({ body, actor }) => {
     const { id, ...definition } = body;
     refuseEnv(definition);
+    refuseLongNames({ [id]: definition.toolOverrides ?? {} });
     await deps.checkUrl(definition.url);
     const made = await change(actor, 'server.create', id, async (trx) => {
       if (!(await store.insertServer(trx, id, definition))) throw alreadyExists('server', id);
@@ -41,6 +43,7 @@ function createServer(deps: RouteDeps, change: Change): Route {
 function patchServer(deps: RouteDeps, change: Change): Route {
   return route(api.patchServer, async ({ params: { id }, body, actor }) => {
     refuseEnv(body);
+    refuseLongNames({ [id]: body.toolOverrides ?? {} });
     // Before the transaction: it looks names up, and nothing should wait for that with a lock in hand.
     if (body.url !== undefined) await deps.checkUrl(body.url);
     const changed = await change(actor, 'server.update', id, async (trx, before) => {

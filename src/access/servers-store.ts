@@ -3,7 +3,13 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { Page, PageQuery } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
-import { type ServerDefinition, serverDefinition, type serverView } from './contract.ts';
+import {
+  defaultMaxResultChars,
+  defaultPinMode,
+  type ServerDefinition,
+  serverDefinition,
+  type serverView,
+} from './contract.ts';
 import { iso } from './store-time.ts';
 import { maskArgs, maskUrl } from './mask.ts';
 import { contains, decodeCursor, pageOf } from './paging.ts';
@@ -87,10 +93,13 @@ export function viewOf({ id, definition, managedBy, updatedAt }: StoredServer): 
     headerNames: stdio ? [] : Object.keys(definition.headers),
     envNames: stdio ? Object.keys(definition.env) : [],
     tools: definition.tools ?? null,
+    toolOverrides: definition.toolOverrides ?? {},
     isolation: definition.isolation ?? null,
     timeoutMs: definition.timeoutMs,
     maxResponseBytes: definition.maxResponseBytes,
     recordArguments: definition.recordArguments,
+    pin: definition.pin ?? defaultPinMode,
+    maxResultChars: definition.maxResultChars ?? defaultMaxResultChars,
     managedBy,
     updatedAt,
   };

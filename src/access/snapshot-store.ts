@@ -22,6 +22,7 @@ export interface SnapshotRows {
     is_admin: boolean;
     tenant_id: string | null;
     external_ids: string[];
+    tool_overrides: unknown;
   }[];
   readonly groupGrants: readonly { holder: string; server_id: string; tools: string[] }[];
   readonly users: readonly { email: string; disabled: boolean; default_tenant: string | null }[];
@@ -56,7 +57,7 @@ export function snapshotRows(db: Db): Promise<SnapshotRows> {
         trx,
       ),
       groups: await rowsOf<SnapshotRows['groups'][number]>(
-        sql`select name, display_name, is_admin, tenant_id, external_ids from mcp_proxy.groups order by name collate "C"`,
+        sql`select name, display_name, is_admin, tenant_id, external_ids, tool_overrides from mcp_proxy.groups order by name collate "C"`,
         trx,
       ),
       groupGrants: await rowsOf<SnapshotRows['groupGrants'][number]>(

@@ -1,5 +1,13 @@
 import type { Db } from '../platform/db/index.ts';
-import { managedBy, serverDefinition, type Server, type ServerId, type TenantId } from './contract.ts';
+import {
+  groupToolOverrides,
+  managedBy,
+  serverDefinition,
+  type Server,
+  type ServerId,
+  type TenantId,
+  type ToolOverrides,
+} from './contract.ts';
 import { compileToolPatterns, type ToolRule } from './patterns.ts';
 import { snapshotRows, type SnapshotRows } from './snapshot-store.ts';
 
@@ -54,6 +62,8 @@ export interface Group {
   readonly tenant: TenantId | null;
   readonly externalIds: readonly string[];
   readonly grants: Grants;
+  /** Other names and descriptions of tools, by server, for its members. */
+  readonly toolOverrides: Readonly<Record<string, ToolOverrides>>;
 }
 
 /** Server id to what is granted of it. */
@@ -162,6 +172,8 @@ function groupsOf(rows: SnapshotRows, grants: ReadonlyMap<string, Grants>): Map<
         tenant: row.tenant_id as TenantId | null, // A foreign key to ids whose shape is checked.
         externalIds: row.external_ids,
         grants: grants.get(row.name) ?? noGrants,
+        // Texts only, so a row that no longer makes sense costs its texts and nothing else.
+        toolOverrides: groupToolOverrides.catch({}).parse(row.tool_overrides),
       },
     ]),
   );

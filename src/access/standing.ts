@@ -6,8 +6,10 @@ import type { Group, Grants, Member, Snapshot, Tenant } from './snapshot.ts';
 
 export interface Standing {
   readonly disabled: boolean;
-  /** Every group that counts now, once each, in no particular order. */
+  /** Every group whose grants count now, once each, in no particular order. */
   readonly groups: ReadonlySet<Group>;
+  /** Every group that the principal is in now: more than `groups` where a URL is about one group. */
+  readonly memberOf: ReadonlySet<Group>;
   readonly own: Grants | undefined;
   readonly pattern: Member | undefined;
   /** When the next membership expires, in milliseconds since the epoch; Infinity when none does. */
@@ -46,8 +48,9 @@ function cacheOf(snapshot: Snapshot): LRUCache<string, { standing: Standing; fro
 /** Everything that workOut() reads of a principal; JSON, because names out of a token may hold any character. */
 function keyOf(principal: Principal): string {
   const who = `${principal.kind} ${principal.id}`;
-  if (principal.assertedBy === null && principal.assertedGroups.length === 0) return who;
-  return JSON.stringify([who, principal.assertedBy, principal.assertedGroups]);
+  const { assertedBy, assertedGroups, onlyGroup } = principal;
+  if (assertedBy === null && assertedGroups.length === 0 && onlyGroup === undefined) return who;
+  return JSON.stringify([who, assertedBy, assertedGroups, onlyGroup]);
 }
 
 /**
@@ -58,7 +61,7 @@ function keyOf(principal: Principal): string {
 function workOut(snapshot: Snapshot, principal: Principal, now: number): Standing {
   const member = snapshot.members.get(principal.id);
   const pattern = patternOf(snapshot, principal);
-  const groups = new Set<Group>();
+  const memberOf = new Set<Group>();
   let until = Number.POSITIVE_INFINITY;
   for (const holder of [member, pattern]) {
     for (const { group, source, expiresAt } of holder?.memberships ?? []) {
@@ -67,14 +70,24 @@ function workOut(snapshot: Snapshot, principal: Principal, now: number): Standin
         if (expiresAt <= now) continue;
         until = Math.min(until, expiresAt);
       }
-      groups.add(group);
+      memberOf.add(group);
     }
   }
   for (const name of principal.assertedGroups) {
     const group = snapshot.groups.get(name);
-    if (group !== undefined) groups.add(group);
+    if (group !== undefined) memberOf.add(group);
   }
-  return { disabled: member?.disabled === true, groups, own: member?.grants, pattern, until };
+  const whole = { disabled: member?.disabled === true, groups: memberOf, memberOf, until };
+  if (principal.onlyGroup === undefined) return { ...whole, own: member?.grants, pattern };
+  const only = narrowed(snapshot, whole, principal.onlyGroup);
+  return { ...whole, groups: only, own: undefined, pattern: undefined };
+}
+
+/** The one group, for those who are in it and for admins; for others it looks like one that does not exist. */
+function narrowed(snapshot: Snapshot, whole: Pick<Standing, 'groups'>, name: string): Set<Group> {
+  const group = snapshot.groups.get(name);
+  const mayLook = group !== undefined && (whole.groups.has(group) || adminGroupOf(whole) !== undefined);
+  return new Set(mayLook ? [group] : []);
 }
 
 /** Every grant of one server that the principal holds, admin groups aside. */
@@ -92,15 +105,23 @@ export function grantsOn(standing: Standing, server: string): GrantHeld[] {
 }
 
 /** The admin group that the principal is in, if any. */
-export function adminGroupOf(standing: Standing): Group | undefined {
+export function adminGroupOf(standing: Pick<Standing, 'groups'>): Group | undefined {
   for (const group of standing.groups) if (group.admin) return group;
   return undefined;
 }
 
-/** Enabled tenants of the principal: those of its groups, and those of its address's domain; sorted by id. */
+/**
+ * Enabled tenants of the principal: those of its groups, and those of its address's domain; sorted by id. Where a URL
+ * is about one group that is a tenant, that one.
+ */
 export function tenantsOf(snapshot: Snapshot, principal: Principal, standing: Standing): Tenant[] {
+  const [only] = principal.onlyGroup === undefined ? [] : standing.groups;
+  if (only !== undefined && only.tenant !== null) {
+    const tenant = snapshot.tenants.get(only.tenant);
+    return tenant?.enabled ? [tenant] : [];
+  }
   const found = new Set<Tenant>();
-  for (const { tenant } of standing.groups) {
+  for (const { tenant } of standing.memberOf) {
     const known = tenant === null ? undefined : snapshot.tenants.get(tenant);
     if (known?.enabled) found.add(known);
   }
