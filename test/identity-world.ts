@@ -15,7 +15,9 @@ export const publicUrl = 'https://gate.example.com';
 type Headers = Readonly<Record<string, string>>;
 
 /** Closed after the test file. */
-export async function identityWorld(o: { adminToken?: string; openWebUiJwtSecret?: string } = {}) {
+export async function identityWorld(
+  o: { adminToken?: string; openWebUiJwtSecret?: string; openWebUiUrl?: string } = {},
+) {
   const database = await testDatabase();
   const { db } = database;
   const logs: string[] = [];
@@ -30,6 +32,7 @@ export async function identityWorld(o: { adminToken?: string; openWebUiJwtSecret
   });
   let ahead = 0;
   let issuers: readonly OidcIssuer[] = [];
+  let groupsOfOpenWebUi = false;
   const clock = () => Date.now() + ahead;
   const start = () =>
     createIdentity({
@@ -37,7 +40,11 @@ export async function identityWorld(o: { adminToken?: string; openWebUiJwtSecret
       changes,
       directory: () => snapshot.current(),
       issuers: () => issuers,
-      settings: { publicUrl, adminToken: o.adminToken, openWebUiJwtSecret: o.openWebUiJwtSecret },
+      openWebUi: () => ({ groups: groupsOfOpenWebUi }),
+      settings: {
+        ...{ publicUrl, adminToken: o.adminToken, openWebUiJwtSecret: o.openWebUiJwtSecret },
+        openWebUiUrl: o.openWebUiUrl,
+      },
       log,
       clock,
     });
@@ -70,6 +77,10 @@ export async function identityWorld(o: { adminToken?: string; openWebUiJwtSecret
     },
     trust(...all: Record<string, unknown>[]) {
       issuers = all.map((one) => oidcIssuer.parse(one));
+    },
+    /** Whether groups of Open WebUI count from now on. */
+    countGroupsOfOpenWebUi(count: boolean) {
+      groupsOfOpenWebUi = count;
     },
     /** A process that knows nothing yet but what is stored. */
     async restart() {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { beforeAll, expect, test } from 'vitest';
 import { startIssuer } from '../../test/fakes/oidc-issuer.ts';
 import { identityWorld, publicUrl, reasonOf } from '../../test/identity-world.ts';
@@ -115,6 +116,27 @@ test('an API token and an access token prove themselves to the admin API, a conn
     code: 'unauthenticated',
     detail: { reason: 'not_for_admin' },
   });
+});
+
+test('a connection key in force speaks for many people, and no other credential does', async () => {
+  const make = async (input: object) => {
+    const made = await createToken(world.db, tokenInput.parse({ service: 'many', ...input }), by);
+    await world.identity.refreshTokens();
+    return made;
+  };
+  const expiresAt = new Date(world.clock() + 60_000).toISOString();
+  const key = await make({ mayForwardUsers: 'signed', expiresAt });
+  const many = (authorization?: string) => world.identity.speaksForMany(authorization);
+  expect(many(`Bearer ${key.token}`)).toBe(true);
+  expect(many(`Bearer ${(await make({})).token}`)).toBe(false);
+  for (const header of [undefined, '', 'Bearer', key.token, 'Bearer x']) expect(many(header)).toBe(false);
+  await sql`update mcp_proxy.api_tokens set revoked_at = now() where id = ${key.id}`.execute(world.db);
+  await world.identity.refreshTokens();
+  expect(many(`Bearer ${key.token}`)).toBe(false);
+  const expiring = await make({ mayForwardUsers: 'plain', expiresAt });
+  expect(many(`Bearer ${expiring.token}`)).toBe(true);
+  world.pass(60_001);
+  expect(many(`Bearer ${expiring.token}`)).toBe(false);
 });
 
 test('no credential stands in a log line or an error, whatever is wrong with it', async () => {

@@ -4,11 +4,12 @@ import type { Clock } from '../platform/clock.ts';
 import { type Changes, createLive, type Db } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
 import { createChallenge, resourceMetadata } from './challenge.ts';
-import type { OidcIssuer } from './contract.ts';
+import type { OidcIssuer, OpenWebUiFile } from './contract.ts';
 import type { Directory } from './directory.ts';
 import { CredentialRefused } from './errors.ts';
 import { createFetchJson } from './oidc/fetch-json.ts';
 import { createTrustedIssuers } from './oidc/trusted-issuers.ts';
+import { createSessionApi } from './open-webui/session-api.ts';
 import { createProviders, providerOf } from './providers/index.ts';
 import { signedUserHeader } from './providers/open-webui-jwt.ts';
 import type { CallerRequest, Credential, Provider } from './providers/provider.ts';
@@ -24,11 +25,14 @@ export interface IdentityDeps {
   readonly directory: () => Directory;
   /** The same array until the configuration changes. */
   readonly issuers: () => readonly OidcIssuer[];
+  readonly openWebUi: () => OpenWebUiFile;
   readonly settings: {
     readonly publicUrl: string;
     readonly adminToken: string | undefined;
     /** Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET. */
     readonly openWebUiJwtSecret: string | undefined;
+    /** Where sessions of Open WebUI are looked up; undefined: they do not count. */
+    readonly openWebUiUrl: string | undefined;
   };
   readonly log: Log;
   readonly clock: Clock;
@@ -47,6 +51,11 @@ export interface Identity {
   authenticateAdmin(request: CallerRequest): Principal | Promise<Principal>;
   /** The RFC 9728 document of a path such as `/mcp/github`. */
   protectedResourceMetadata(path: string): Record<string, unknown>;
+  /**
+   * Is this `Authorization` header a connection key in force? Many people are behind it, and each is limited on their
+   * own: what one address may do is not for it.
+   */
+  speaksForMany(authorization: string | undefined): boolean;
   /** Loads the tokens anew, so that a change made here counts at once. */
   refreshTokens(): Promise<void>;
   close(): Promise<void>;
@@ -79,7 +88,16 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const fetchJson = createFetchJson(deps.fetch ?? fetch, closed.signal);
   const trusted = createTrustedIssuers({ issuers: deps.issuers, fetchJson, clock, log });
   const signedUsers = signedUserHeader(settings.openWebUiJwtSecret);
-  const providers = createProviders({ usage, provisioning, directory, signedUsers, trusted, log });
+  const url = settings.openWebUiUrl;
+  const openWebUi = url !== undefined && {
+    ...{ provisioning, directory, log },
+    sessions: createSessionApi({ url, fetch: deps.fetch ?? fetch, closed: closed.signal }),
+    groupsCount: () => deps.openWebUi().groups,
+  };
+  const providers = createProviders({
+    ...{ usage, provisioning, directory, signedUsers, trusted, log },
+    openWebUi: openWebUi || undefined,
+  });
   const isAdminToken = tokenMatcher(settings.adminToken);
   const guard = createGuard(settings.publicUrl);
 
@@ -106,6 +124,12 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     protectedResourceMetadata(path) {
       const issuers = deps.issuers().map(({ issuer }) => issuer);
       return resourceMetadata(settings.publicUrl, path, issuers);
+    },
+    speaksForMany(authorization) {
+      const token = bearer.exec(authorization ?? '')?.[1];
+      const key = token === undefined ? undefined : tokens.current().get(digestOf(token));
+      if (key === undefined || key.mayForwardUsers === null || key.revoked) return false;
+      return key.expiresAt === null || clock() < key.expiresAt;
     },
     refreshTokens: () => tokens.refresh(),
     async close() {

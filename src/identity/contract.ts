@@ -46,6 +46,17 @@ export const oidcIssuer = z
   });
 export type OidcIssuer = z.infer<typeof oidcIssuer>;
 
+/** What Open WebUI says of people: `identity.openWebUi` in the config file. */
+const openWebUiFile = z.strictObject({
+  groups: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether groups that people are in there count here too, by name or by id in `externalIds`. Needs OPEN_WEBUI_URL, and counts for those who come with a session of Open WebUI. It renews them only when somebody signs in, so prefer the groups of your sign-in service.',
+    ),
+});
+export type OpenWebUiFile = z.infer<typeof openWebUiFile>;
+
 /** The part of the config file that this feature owns. */
 export const identityFile = z.strictObject({
   issuers: z
@@ -60,6 +71,7 @@ export const identityFile = z.strictObject({
       'two entries name the same issuer; list every audience in one of them',
     )
     .default([]),
+  openWebUi: openWebUiFile.prefault({}).describe('What is believed of Open WebUI.'),
 });
 
 /** How a connection key may name the user behind it: by Open WebUI's signed header, or by plain ones. */

@@ -27,6 +27,16 @@ export function issuerUnreachable(issuer: string): AppError {
   );
 }
 
+/** The same for sessions of Open WebUI, which only Open WebUI can tell about. */
+export function openWebUiUnreachable(cause: unknown): AppError {
+  return new AppError(
+    'identity_unavailable',
+    503,
+    'Open WebUI cannot be asked whose session this is at the moment; try again in a minute.',
+    { detail: { issuer: 'open-webui' }, cause },
+  );
+}
+
 export const userNotFound = () =>
   new AppError('user_not_found', 404, 'There is no user with this e-mail address; add the user first.');
 

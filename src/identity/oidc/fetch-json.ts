@@ -18,7 +18,8 @@ export function createFetchJson(doFetch: typeof fetch, closed: AbortSignal): Fet
   };
 }
 
-async function readCapped(response: Response, url: string): Promise<string> {
+/** The body as text. `url` is for the error. */
+export async function readCapped(response: Response, url: string): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {

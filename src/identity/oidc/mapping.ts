@@ -78,7 +78,7 @@ function sourceOf({ trusted }: TokenFacts): string {
 }
 
 /** Groups of the provider that exist here, by name or external id; Keycloak's `/a/b` also as `a/b`. */
-function mapGroups(values: readonly string[], directory: Directory): string[] {
+export function mapGroups(values: readonly string[], directory: Directory): string[] {
   const found = new Set<string>();
   for (const value of values) {
     for (const spelling of value.startsWith('/') ? [value, value.slice(1)] : [value]) {

@@ -78,20 +78,12 @@ export function connectionKeys(deps: ConnectionKeyDeps): Provider {
 
 function plainEmail(request: CallerRequest): string {
   const text = request.header(emailHeader) ?? '';
-  // A placeholder that this version of Open WebUI does not know arrives as it was typed.
-  const email = text.includes('{{') ? undefined : readEmail(decoded(text));
+  // A placeholder that this version of Open WebUI does not know arrives as it was typed. An address arrives as it is in
+  // the account (0.10.2 to 0.12.4 encode the name alone), so decoding would make alice@… of somebody's a%6cice@….
+  const email = /\{\{|%/.test(text) ? undefined : readEmail(text);
   if (email !== undefined) return email;
   throw new CredentialRefused(
     'forwarded_user_unreadable',
     'The header X-OpenWebUI-User-Email holds no e-mail address; check the headers of this connection in Open WebUI.',
   );
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // Not percent-encoded as it must be: the caller is told that no address could be read.
-    return undefined;
-  }
 }

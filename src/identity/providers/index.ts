@@ -2,11 +2,15 @@ import { CredentialRefused } from '../errors.ts';
 import { apiTokens } from './api-token.ts';
 import { type ConnectionKeyDeps, connectionKeys } from './connection-key.ts';
 import { type OidcDeps, oidc } from './oidc.ts';
+import { type OpenWebUiDeps, openWebUiSessions } from './open-webui-session.ts';
 import type { Credential, Provider } from './provider.ts';
 
 /** The ways in. The first that recognises a credential decides alone: when it refuses, no other is asked. */
-export function createProviders(deps: ConnectionKeyDeps & OidcDeps): readonly Provider[] {
-  return [connectionKeys(deps), apiTokens(deps), oidc(deps)];
+export function createProviders(
+  deps: ConnectionKeyDeps & OidcDeps & { openWebUi: OpenWebUiDeps | undefined },
+): readonly Provider[] {
+  const sessions = deps.openWebUi === undefined ? [] : [openWebUiSessions(deps.openWebUi)];
+  return [connectionKeys(deps), apiTokens(deps), ...sessions, oidc(deps)];
 }
 
 /** The one way in for a credential. Throws `CredentialRefused` when there is none. */

@@ -1,0 +1,214 @@
+// Sessions of Open WebUI. Its tokens name no issuer and no address, and only Open WebUI knows whether one was revoked, so
+// it is asked. Checking them here with WEBUI_SECRET_KEY would not do: in 0.12.4 a session also ends by a stamp in its
+// database, and that key could make sessions of anybody.
+import { decodeJwt, decodeProtectedHeader, errors } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Principal } from '../../access/contract.ts';
+import { messageOf } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Directory } from '../directory.ts';
+import { readEmail } from '../email-address.ts';
+import { CredentialRefused, openWebUiUnreachable } from '../errors.ts';
+import { mapGroups } from '../oidc/mapping.ts';
+import type { Account, AccountAnswer, GroupsAnswer, SessionApi } from '../open-webui/session-api.ts';
+import type { Provisioning } from '../provisioning.ts';
+import type { Credential, Provider } from './provider.ts';
+
+const source = 'open-webui';
+const invalid = 'This Open WebUI session is unknown or has ended; sign in to Open WebUI again.';
+/** How long an answer counts: so much later does a sign-out there reach here. */
+const knownMs = 60_000;
+const refusedMs = 10_000;
+const mostAsked = 200;
+const clockToleranceMs = 60_000;
+const warnEveryMs = 60_000;
+
+const jwt = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const apiKey = /^sk-[0-9a-f]{32}$/;
+/** Those that Open WebUI lets in (`VERIFIED_USER_ROLES`); `pending` waits for an administrator there. */
+const roles = ['user', 'admin'];
+
+/** What this way in needs. */
+export interface OpenWebUiDeps {
+  readonly sessions: SessionApi;
+  /** Do the groups that people are in there count here? */
+  readonly groupsCount: () => boolean;
+  readonly directory: () => Directory;
+  readonly provisioning: Provisioning;
+  readonly log: Log;
+}
+
+/** What Open WebUI said. */
+interface Stated {
+  readonly account: Account;
+  readonly email: string;
+  readonly groups: GroupsAnswer;
+}
+
+interface Known extends Stated {
+  /** Milliseconds since the epoch. */
+  readonly askedAt: number;
+  readonly until: number;
+  directory: Directory;
+  principal: Principal;
+}
+
+interface Refused {
+  readonly error: CredentialRefused;
+  readonly until: number;
+}
+
+/** The session of a person in Open WebUI, or their API key there. The role there means nothing here. */
+export function openWebUiSessions(deps: OpenWebUiDeps): Provider {
+  const known = new LRUCache<string, Known>({ max: 20_000 });
+  const refused = new LRUCache<string, Refused>({ max: 20_000 });
+  const asking = new Map<string, Promise<Principal>>();
+  const lookUp = createLookUp(deps);
+
+  async function ask(credential: Credential): Promise<Principal> {
+    const { digest, now } = credential;
+    try {
+      const found = await lookUp(credential);
+      known.set(digest, found);
+      sight(deps, found);
+      return found.principal;
+    } catch (error) {
+      if (error instanceof CredentialRefused) refused.set(digest, { error, until: now + refusedMs });
+      throw error;
+    }
+  }
+
+  /** One question for all who ask about the same token, and no more questions at once than Open WebUI can bear. */
+  function askOnce(credential: Credential): Promise<Principal> {
+    const { digest } = credential;
+    const underWay = asking.get(digest);
+    if (underWay) return underWay;
+    if (asking.size >= mostAsked) throw openWebUiUnreachable(new Error('too many questions at once'));
+    const asked = ask(credential).finally(() => asking.delete(digest));
+    asking.set(digest, asked);
+    return asked;
+  }
+
+  /** A group that came or went since, in this program, counts at once. */
+  function current(entry: Known): Principal {
+    const directory = deps.directory();
+    if (entry.directory !== directory) {
+      entry.directory = directory;
+      entry.principal = principalOf(entry, directory);
+      sight(deps, entry);
+    }
+    return entry.principal;
+  }
+
+  return {
+    name: source,
+    forAdmin: false,
+    invalid,
+    recognises: ({ token, digest }) =>
+      known.has(digest) || apiKey.test(token) || sessionClaims(token) !== undefined,
+    authenticate(credential) {
+      const { digest, now } = credential;
+      const entry = known.get(digest);
+      if (entry && now < entry.until) return current(entry);
+      const no = refused.get(digest);
+      if (no && now < no.until) throw no.error;
+      return askOnce(credential);
+    },
+  };
+}
+
+function createLookUp(deps: OpenWebUiDeps): (credential: Credential) => Promise<Known> {
+  let warnedAt = Number.NEGATIVE_INFINITY;
+
+  function unreachable(error: unknown, now: number): Error {
+    if (now >= warnedAt + warnEveryMs) {
+      warnedAt = now;
+      deps.log.warn({ error: messageOf(error) }, 'Open WebUI cannot be asked whose sessions these are');
+    }
+    return openWebUiUnreachable(error);
+  }
+
+  return async ({ token, now }) => {
+    const claims = sessionClaims(token);
+    const end = claims?.exp === undefined ? Number.POSITIVE_INFINITY : claims.exp * 1000 + clockToleranceMs;
+    if (end <= now) throw new CredentialRefused('session_expired', invalid);
+    const answer = await deps.sessions.accountOf(token).catch((error: unknown) => {
+      throw unreachable(error, now);
+    });
+    const stated = {
+      ...checked(answer, claims?.id),
+      groups: deps.groupsCount() ? await deps.sessions.groupsOf(token) : none,
+    };
+    const directory = deps.directory();
+    const principal = principalOf(stated, directory);
+    return { ...stated, askedAt: now, until: Math.min(now + knownMs, end), directory, principal };
+  };
+}
+
+function sight({ provisioning }: OpenWebUiDeps, { account, principal, groups, askedAt }: Known): void {
+  provisioning.sighted({
+    id: principal.id,
+    source,
+    displayName: account.name,
+    identity: null,
+    groups: groups.state === 'present' ? principal.assertedGroups : null,
+    issuedAt: Math.floor(askedAt / 1000),
+  });
+}
+
+/** Said when groups there do not count: then those that were stored while they did are to go. */
+const none: GroupsAnswer = { state: 'present', values: [] };
+
+function principalOf({ account, email, groups }: Stated, directory: Directory): Principal {
+  const isStated = groups.state === 'present';
+  return {
+    kind: 'user',
+    id: email,
+    assertedGroups: isStated ? mapGroups(groups.values, directory) : [],
+    assertedBy: isStated ? source : null,
+    tokenTenant: null,
+    authSource: source,
+    credentialId: `${source}:${account.id}`,
+  };
+}
+
+interface SessionClaims {
+  readonly id: string;
+  /** Seconds since the epoch; absent for sessions without an end. */
+  readonly exp: number | undefined;
+}
+
+/** Read before anything is verified, so it only tells which way in this is: HS256, an `id`, and no issuer. */
+function sessionClaims(token: string): SessionClaims | undefined {
+  if (!jwt.test(token)) return undefined;
+  try {
+    if (decodeProtectedHeader(token).alg !== 'HS256') return undefined;
+    const { id, iss, exp } = decodeJwt(token);
+    return typeof id === 'string' && id !== '' && iss === undefined ? { id, exp } : undefined;
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function checked(answer: AccountAnswer, id: string | undefined): { account: Account; email: string } {
+  if (answer === 'unknown') throw new CredentialRefused('session_unknown', invalid);
+  if (answer === 'forbidden')
+    throw new CredentialRefused(
+      'session_forbidden',
+      'Open WebUI does not say whose token this is; sign in there as a person, or use an API token of this gateway.',
+    );
+  // A cache between the two could mix up answers: they are about whoever the token names, or nobody.
+  if (id !== undefined && answer.id !== id) throw new CredentialRefused('session_of_another', invalid);
+  const facts = { account: answer.id };
+  if (!roles.includes(answer.role))
+    throw new CredentialRefused(
+      'account_pending',
+      'Your Open WebUI account has not been approved yet; ask an administrator.',
+      facts,
+    );
+  const email = readEmail(answer.email);
+  if (email === undefined)
+    throw new CredentialRefused('no_email', 'Your Open WebUI account has no e-mail address.', facts);
+  return { account: answer, email };
+}
