@@ -108,6 +108,7 @@ create table mcp_proxy.groups (
   managed_by text not null default 'admin'::text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  tool_overrides jsonb not null default '{}'::jsonb,
   constraint groups_managed_by_check CHECK ((managed_by = ANY (ARRAY['file'::text, 'admin'::text]))),
   constraint groups_pkey PRIMARY KEY (name),
   constraint groups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE SET NULL
@@ -129,6 +130,15 @@ create table mcp_proxy.memberships (
   constraint memberships_group_name_fkey FOREIGN KEY (group_name) REFERENCES mcp_proxy.groups(name) ON UPDATE CASCADE ON DELETE CASCADE,
   constraint memberships_pkey PRIMARY KEY (user_email, group_name, source),
   constraint memberships_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+create table mcp_proxy.pin_places (
+  server_id text not null,
+  place text not null,
+  reached_at text not null,
+  first_seen_at timestamp with time zone not null default now(),
+  constraint pin_places_pkey PRIMARY KEY (server_id, place),
+  constraint pin_places_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE
 );
 
 create table mcp_proxy.schema_migrations (
@@ -172,6 +182,25 @@ create table mcp_proxy.tenants (
   constraint tenants_id_check CHECK ((id ~ '^[a-z0-9][a-z0-9-]{0,23}$'::text)),
   constraint tenants_managed_by_check CHECK ((managed_by = ANY (ARRAY['file'::text, 'admin'::text]))),
   constraint tenants_pkey PRIMARY KEY (id)
+);
+
+create table mcp_proxy.tool_pins (
+  id uuid not null default gen_random_uuid(),
+  server_id text not null,
+  place text not null,
+  tool text not null,
+  hash text not null,
+  status text not null,
+  definition jsonb not null,
+  flags text[] not null default '{}'::text[],
+  first_seen_at timestamp with time zone not null default now(),
+  decided_at timestamp with time zone,
+  decided_by text,
+  missing_since timestamp with time zone,
+  constraint tool_pins_pkey PRIMARY KEY (id),
+  constraint tool_pins_server_id_place_fkey FOREIGN KEY (server_id, place) REFERENCES mcp_proxy.pin_places(server_id, place) ON DELETE CASCADE,
+  constraint tool_pins_server_id_place_hash_key UNIQUE (server_id, place, hash),
+  constraint tool_pins_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'pending'::text])))
 );
 
 create table mcp_proxy.user_grants (
@@ -222,6 +251,10 @@ CREATE INDEX audit_log_time ON mcp_proxy.audit_log USING btree ("timestamp" DESC
 CREATE INDEX groups_tenant ON mcp_proxy.groups USING btree (tenant_id);
 
 CREATE INDEX memberships_group ON mcp_proxy.memberships USING btree (group_name);
+
+CREATE INDEX tool_pins_time ON mcp_proxy.tool_pins USING btree (first_seen_at DESC, id DESC);
+
+CREATE INDEX tool_pins_tool ON mcp_proxy.tool_pins USING btree (server_id, place, tool);
 
 create view mcp_proxy.group_tenant_mapping as
  SELECT group_name,
@@ -295,11 +328,15 @@ CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EX
 
 CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_member();
 
+CREATE TRIGGER live AFTER INSERT OR DELETE ON mcp_proxy.pin_places FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.servers FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenant_server_endpoints FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF status, missing_since ON mcp_proxy.tool_pins FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 

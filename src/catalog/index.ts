@@ -1,0 +1,8 @@
+// The tools that each server says it has, and which of their definitions are accepted: pins are made on first sight,
+// kept in memory for the data plane, and decided about through the admin API.
+export { hasControlCharacters } from './characters.ts';
+export { flagsOf } from './flags.ts';
+export { catalogRoutes } from './routes.ts';
+export type { SeenTool } from './sights.ts';
+export type { Place } from './store.ts';
+export { createToolPins, type ToolPins } from './tool-pins.ts';
