@@ -4,6 +4,7 @@ import { type Picture, pictureOf } from '../../test/gateway-world.ts';
 import { createLog } from '../platform/log.ts';
 import { Hub, type Subscriber } from './hub.ts';
 import { type ListKind, listKinds } from './lists/kinds.ts';
+import type { RpcNotification } from './rpc/message.ts';
 import { makeTarget, type Target } from './upstreams/target.ts';
 
 beforeEach(() => {
@@ -36,7 +37,7 @@ function world() {
       principal: caller(id),
       session: null,
       kinds: new Set<ListKind>(listKinds),
-      uris: new Set(),
+      hears: () => true,
       keyOf: (server) => target(server).key,
       notify: (method, rawParams) =>
         void heard.push(rawParams === undefined ? method : `${method} ${rawParams}`),
@@ -82,30 +83,30 @@ describe('a change of lists', () => {
   });
 });
 
-describe('a resource', () => {
-  test('that changed is told to those who subscribed to it where it changed', () => {
-    const { hub, target, subscribe } = world();
-    const uris = new Set(['file:///a']);
-    const here = subscribe('alice@acme.com', { uris });
-    const elsewhere = subscribe('alice@acme.com', { uris, keyOf: () => 'other' });
-    const otherUri = subscribe('alice@acme.com', { uris: new Set(['file:///b']) });
-    hub.resourceUpdated(target('files'), 'file:///a', '{"uri":"file:///a"}');
-    expect(here.heard).toEqual(['notifications/resources/updated {"uri":"file:///a"}']);
-    expect([elsewhere.heard, otherUri.heard]).toEqual([[], []]);
+describe('a log message that belongs to no request', () => {
+  const line = (level: string): RpcNotification => ({
+    kind: 'notification',
+    method: 'notifications/message',
+    params: { level },
+    rawParams: `{"level":"${level}"}`,
   });
 
-  test('is wanted as long as another session waits for it; its server is held as long as anyone does', () => {
+  test('reaches those whose own server it is, at the level that they want', () => {
     const { hub, target, subscribe } = world();
-    const uris = new Set(['file:///a']);
-    const one = subscribe('alice@acme.com', { session: 'one', uris });
-    expect([
-      hub.isWanted('file:///a', 'one'),
-      hub.isWanted('file:///a', 'two'),
-      hub.isWanted('file:///b', null),
-    ]).toEqual([false, true, false]);
-    expect([hub.holds(target('files')), hub.size]).toEqual([true, 1]);
-    one.leave();
-    expect([hub.holds(target('files')), hub.size]).toEqual([false, 0]);
+    const own = { ...target('files'), scope: 'user:alice@acme.com' };
+    const here = subscribe('alice@acme.com', { hears: (level) => level === 'error' });
+    const elsewhere = subscribe('bob@acme.com', { keyOf: () => 'other' });
+    hub.logged(own, line('info'));
+    hub.logged(own, line('error'));
+    expect([here.heard, elsewhere.heard]).toEqual([['notifications/message {"level":"error"}'], []]);
+  });
+
+  test('reaches nobody where several people share the connection', () => {
+    const { hub, target, subscribe } = world();
+    const here = subscribe('alice@acme.com');
+    hub.logged(target('files'), line('error'));
+    hub.logged({ ...target('files'), scope: 'tenant:acme' }, line('error'));
+    expect(here.heard).toEqual([]);
   });
 });
 

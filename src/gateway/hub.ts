@@ -3,6 +3,7 @@ import { rightsOf, type Snapshot } from '../access/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type ListKind, listKinds, lists } from './lists/kinds.ts';
+import type { RpcNotification } from './rpc/message.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** A client that keeps a stream open to hear of changes. */
@@ -12,14 +13,20 @@ export interface Subscriber {
   readonly session: string | null;
   /** Which lists it wants to hear about. */
   readonly kinds: ReadonlySet<ListKind>;
-  /** Resources it subscribed to, by URI. */
-  readonly uris: ReadonlySet<string>;
   /** Key of the target that it would reach this server through at this moment; undefined: it may not. */
   keyOf(server: string): string | undefined;
   notify(method: string, rawParams: string | undefined): void;
+  /** Does it take log messages of this level that belong to no request? */
+  hears(level: unknown): boolean;
   /** Throws or rejects when the caller's credential no longer counts. */
   check(): Promise<void>;
   end(): void;
+}
+
+/** As much of a target as says whom its news are for. */
+interface Seen {
+  readonly key: string;
+  readonly server: { readonly id: string };
 }
 
 /** Everyone who listens. Changes reach those who may see them; those who lost their rights are sent away. */
@@ -49,32 +56,23 @@ export class Hub {
     return () => this.#subscribers.delete(subscriber);
   }
 
-  listsChanged(target: Target, kinds: readonly ListKind[]): void {
+  listsChanged(target: Seen, kinds: readonly ListKind[]): void {
     for (const subscriber of this.#subscribers.keys()) {
       if (!this.#sees(subscriber, target)) continue;
       this.#tell(subscriber, kinds);
     }
   }
 
-  resourceUpdated(target: Target, uri: string, rawParams: string | undefined): void {
+  /**
+   * A server logged something that belongs to no request. On a connection that several people share, nobody can say
+   * whose call it was about, so it goes to nobody; one session's or one person's own server may speak to them.
+   */
+  logged(target: Target, { params, rawParams }: RpcNotification): void {
+    if (!/^(session|user):/.test(target.scope)) return;
     for (const subscriber of this.#subscribers.keys()) {
-      if (subscriber.uris.has(uri) && this.#sees(subscriber, target))
-        subscriber.notify('notifications/resources/updated', rawParams);
+      if (subscriber.hears(params?.['level']) && this.#sees(subscriber, target))
+        subscriber.notify('notifications/message', rawParams);
     }
-  }
-
-  /** Does anyone but this session wait for news of the resource? */
-  isWanted(uri: string, besides: string | null): boolean {
-    return [...this.#subscribers.keys()].some(
-      (subscriber) => subscriber.uris.has(uri) && subscriber.session !== besides,
-    );
-  }
-
-  /** Does anyone wait for news of this server's resources? Then its connection must not be put to rest. */
-  holds(target: Target): boolean {
-    return [...this.#subscribers.keys()].some(
-      (subscriber) => subscriber.uris.size > 0 && this.#sees(subscriber, target),
-    );
   }
 
   /** After a change of rights: whoever sees other things than before is told, whoever is out is out. */
@@ -119,7 +117,7 @@ export class Hub {
   }
 
   /** What one target says is not for those who reach the same server in another way. */
-  #sees(subscriber: Subscriber, target: Target): boolean {
+  #sees(subscriber: Subscriber, target: Seen): boolean {
     return subscriber.keyOf(target.server.id) === target.key;
   }
 

@@ -7,8 +7,8 @@ import {
 } from '@modelcontextprotocol/node';
 import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
 import { LegacySessions } from './conformance/legacy-sessions.ts';
-import { conformanceServer } from './conformance/server.ts';
-import type { ListChanges } from './conformance/tools.ts';
+import { conformanceServer, follows } from './conformance/server.ts';
+import type { ListChanges, Noted } from './conformance/tools.ts';
 import { listenOnLoopback } from './loopback.ts';
 
 /** Which protocol eras the server speaks. The other one is refused as a server that does not know it would. */
@@ -17,8 +17,9 @@ export type Era = 'both' | 'modern' | 'legacy';
 /** An MCP server with everything the official conformance suite looks for, on a loopback port. 0 picks a free one. */
 export async function startConformanceServer(
   options: { port?: number; era?: Era } = {},
-): Promise<{ url: string; close(): Promise<void> }> {
-  const mcp = dualEra(options.era ?? 'both');
+): Promise<{ url: string; noted: Noted; close(): Promise<void> }> {
+  const noted: Noted = { waiting: 0, cancelled: 0, subscriptions: [] };
+  const mcp = dualEra(options.era ?? 'both', noted);
   const handle = toNodeHandler({ fetch: mcp.fetch });
   const guards = [localhostHostValidation(), localhostOriginValidation()];
   const http = await listenOnLoopback((request, response) => {
@@ -29,6 +30,7 @@ export async function startConformanceServer(
   }, options.port);
   return {
     url: `${http.origin}/mcp`,
+    noted,
     close: async () => {
       await mcp.close();
       await http.close();
@@ -36,7 +38,10 @@ export async function startConformanceServer(
   };
 }
 
-function dualEra(era: Era): { fetch(request: Request): Promise<Response>; close(): Promise<void> } {
+function dualEra(
+  era: Era,
+  noted: Noted,
+): { fetch(request: Request): Promise<Response>; close(): Promise<void> } {
   const changes: ListChanges = {
     tools: () => {
       modern.notify.toolsChanged();
@@ -46,9 +51,18 @@ function dualEra(era: Era): { fetch(request: Request): Promise<Response>; close(
       modern.notify.promptsChanged();
       for (const server of legacy.servers) server.sendPromptListChanged();
     },
+    resources: () => {
+      modern.notify.resourcesChanged();
+      for (const server of legacy.servers) server.sendResourceListChanged();
+    },
+    updated: (uri) => {
+      modern.notify.resourceUpdated(uri);
+      for (const server of legacy.servers)
+        if (follows(server, uri)) void server.server.sendResourceUpdated({ uri });
+    },
   };
-  const modern = createMcpHandler(() => conformanceServer(changes), { legacy: 'reject' });
-  const legacy = new LegacySessions(() => conformanceServer(changes));
+  const modern = createMcpHandler(() => conformanceServer(changes, noted), { legacy: 'reject' });
+  const legacy = new LegacySessions(() => conformanceServer(changes, noted));
   const isLegacy = { both: isLegacyRequest, modern: async () => false, legacy: async () => true }[era];
   return {
     fetch: async (request) => ((await isLegacy(request)) ? legacy.fetch(request) : modern.fetch(request)),

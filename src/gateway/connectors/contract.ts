@@ -57,6 +57,8 @@ export interface Exchange {
   readonly onPrimed?: (() => void) | undefined;
   /** The server closed the stream before its response and asks to be polled. */
   readonly onPaused?: (() => void) | undefined;
+  /** A subscription, which stays open, or the gate's own business: nothing but what names it belongs to it. */
+  readonly isStanding?: boolean;
 }
 
 export interface Sink {
@@ -64,6 +66,10 @@ export interface Sink {
   onMessage(message: RpcNotification | RpcRequest): void;
   /** The connection is gone for good; every exchange on it has been rejected. */
   onClosed(error: UpstreamError): void;
+  /** The stream of such messages was away for a while: what was said meanwhile is lost. */
+  onGap?(): void;
+  /** The server does not know the session any more; nobody was waiting for an answer that could have said so. */
+  onExpired?(error: UpstreamError): void;
 }
 
 export interface Established {
@@ -74,6 +80,8 @@ export interface Established {
 
 /** A connection to one server. Every implementation passes `connectors.contract.ts`. */
 export interface Connector {
+  /** In the modern era, whoever closes a response has cancelled; elsewhere the server wants to be told. */
+  readonly cancelsByClosing: boolean;
   /** Sends a request and resolves with its response; rejects with an UpstreamError. */
   request(exchange: Exchange): Promise<RpcResponse>;
   /** Sends a notification, or the response to a server's request. */

@@ -14,6 +14,7 @@ import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
 import { closedError } from './pending.ts';
 import { type Posted, post } from './post.ts';
+import { keepListening } from './standalone-stream.ts';
 
 type HttpDestination = Extract<Destination, { url: string }>;
 type Answer = Dispatcher.ResponseData;
@@ -25,6 +26,7 @@ const longestRetry = 30_000;
 
 /** A connection to a streamable HTTP server, of either era (basic/transports/streamable-http.mdx). */
 export class HttpConnector implements Connector {
+  readonly cancelsByClosing = true;
   readonly #options: ConnectorOptions;
   readonly #pool: Pool;
   readonly #path: string;
@@ -77,10 +79,12 @@ export class HttpConnector implements Connector {
 
   established({ protocolVersion, listen }: Established): void {
     this.#headers = { ...this.#headers, 'mcp-protocol-version': protocolVersion };
-    if (listen)
-      this.#keepListening().catch((error: unknown) =>
-        this.#options.log.debug({ err: error, server: this.#options.name }, 'listening stream ended'),
-      );
+    if (!listen) return;
+    const { signal } = this.#closing;
+    const open = (headers: Readonly<Record<string, string>>) => this.#send('GET', null, signal, headers);
+    keepListening(open, this.#options, signal).catch((error: unknown) =>
+      this.#options.log.debug({ err: error, server: this.#options.name }, 'listening stream ended'),
+    );
   }
 
   diagnostics(): string {
@@ -202,43 +206,6 @@ export class HttpConnector implements Connector {
       },
     );
     return response;
-  }
-
-  /** The standalone stream of the legacy era: notifications and requests that answer nothing. */
-  async #keepListening(): Promise<void> {
-    const { signal } = this.#closing;
-    const state = { lastEventId: '', retry: defaultRetry };
-    while (!signal.aborted) {
-      const headers = state.lastEventId === '' ? {} : { 'last-event-id': state.lastEventId };
-      const answer = await this.#send('GET', null, signal, { accept: 'text/event-stream', ...headers }).catch(
-        () => undefined,
-      );
-      // 405: the server has no such stream, which the specification allows.
-      if (answer && answer.statusCode !== 200) return answer.body.dump();
-      if (answer) await this.#drainListening(answer, state);
-      await delay(state.retry, undefined, { signal }).catch(() => undefined);
-      if (!answer) state.retry = Math.min(state.retry * 2, longestRetry);
-    }
-    return undefined;
-  }
-
-  async #drainListening(answer: Answer, state: { lastEventId: string; retry: number }): Promise<void> {
-    const { name, maxResponseBytes, sink, log } = this.#options;
-    await readEvents(
-      answer.body,
-      { name, maxBytes: maxResponseBytes },
-      {
-        onRetry: (milliseconds) => {
-          state.retry = Math.min(Math.max(milliseconds, 100), longestRetry);
-        },
-        onEvent: ({ id, data }) => {
-          if (id) state.lastEventId = id;
-          const message = data.trim() === '' ? undefined : this.#parsed(data);
-          if (message && message.kind !== 'response') sink.onMessage(message);
-          return false;
-        },
-      },
-    ).catch((error: unknown) => log.debug({ err: error, server: name }, 'listening stream broke'));
   }
 
   #parsed(data: string): RpcMessage | undefined {

@@ -1,4 +1,5 @@
-import type { RawId, RpcMessage, RpcResponse } from '../rpc/message.ts';
+import { isObject, type RawId, type RpcMessage, type RpcResponse } from '../rpc/message.ts';
+import { meta } from '../rpc/protocol.ts';
 import { type Exchange, type Sink, UpstreamError } from './contract.ts';
 
 interface Waiting {
@@ -35,7 +36,7 @@ export class PendingExchanges {
       };
       const aborted = () => {
         finish(() => reject(signal.reason));
-        this.#abandon(rawId);
+        if (!exchange.isStanding) this.#abandon(rawId);
       };
       if (signal.aborted) return reject(signal.reason);
       signal.addEventListener('abort', aborted, { once: true });
@@ -79,13 +80,15 @@ export class PendingExchanges {
   /**
    * Progress names its exchange: the gate uses request ids as progress tokens. Anything else is attributed only
    * while the server can be at work on one exchange; with several, or one that was given up a moment ago, it could
-   * be another caller's, and guessing would leak.
+   * be another caller's, and guessing would leak. A subscription is named by what is said on it.
    */
   #ownerOf(method: string, params: Readonly<Record<string, unknown>> | undefined): Exchange | undefined {
     if (method === 'notifications/progress')
       return this.#waiting.get(String(params?.['progressToken']))?.exchange;
+    const subscription = isObject(params?.['_meta']) ? params['_meta'][meta.subscriptionId] : undefined;
+    if (subscription !== undefined) return this.#waiting.get(JSON.stringify(subscription))?.exchange;
     if (method.endsWith('/list_changed') || method === 'notifications/resources/updated') return undefined;
-    const [only, second] = this.#waiting.values();
+    const [only, second] = [...this.#waiting.values()].filter(({ exchange }) => !exchange.isStanding);
     return second || this.#abandoned.size > 0 ? undefined : only?.exchange;
   }
 }

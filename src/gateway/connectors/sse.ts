@@ -20,6 +20,7 @@ const endpointTimeout = 10_000;
 
 /** A connection to a server of the first transport, HTTP with SSE (2024-11-05, basic/transports.mdx). */
 export class SseConnector implements Connector {
+  readonly cancelsByClosing = false;
   readonly #options: ConnectorOptions;
   readonly #url: URL;
   readonly #headers: Readonly<Record<string, string>>;

@@ -48,6 +48,7 @@ export interface StdioOptions extends ConnectorOptions {
 
 /** A server that is a child process and speaks newline-delimited JSON (basic/transports/stdio.mdx). */
 export class StdioConnector implements Connector {
+  readonly cancelsByClosing = false;
   readonly #options: StdioOptions;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #pending: PendingExchanges;

@@ -33,6 +33,8 @@ export const rpcCode = {
   headerMismatch: -32020,
   missingCapability: -32021,
   unsupportedVersion: -32022,
+  /** Legacy only (2025-11-25): a page has to be opened before the request can succeed. */
+  urlElicitationRequired: -32042,
   /** Legacy only: a modern server says invalidParams. */
   resourceNotFound: -32002,
 } as const;

@@ -1,4 +1,4 @@
-import { type Connector, UpstreamError } from '../connectors/contract.ts';
+import { type Connector, UpstreamError, type UpstreamFailure } from '../connectors/contract.ts';
 import { isObject, notificationText, type RpcResponse, requestText } from '../rpc/message.ts';
 import {
   type Era,
@@ -132,11 +132,12 @@ function legacyRefusal(response: RpcResponse): Error {
   return new UpstreamError('protocol', `The server refused to initialize (error ${code}).`);
 }
 
+const silent: readonly UpstreamFailure[] = ['unauthorized', 'unreachable', 'cancelled', 'timeout', 'busy'];
+
 /** A refused credential, a fault or silence is no evidence about eras. */
 function saysNothingOfEras(error: unknown): boolean {
   if (!(error instanceof UpstreamError)) return true;
-  if (error.kind === 'unauthorized' || error.kind === 'unreachable' || error.kind === 'cancelled')
-    return true;
+  if (silent.includes(error.kind)) return true;
   return error.status !== undefined && error.status >= 500;
 }
 

@@ -7,11 +7,13 @@ export interface Outgoing {
   readonly rawParams: string | undefined;
   /** `Mcp-Name` of the modern era. */
   readonly name?: string | undefined;
-  /** Further mirrored headers, `Mcp-Param-*`. */
+  /** Further headers: `Mcp-Param-*`, trace context. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Aborted by the deadline; the caller aborts it to cancel. */
   readonly controller: AbortController;
   readonly timeoutMs: number;
+  /** The gate's own business, such as lists: what the server says of itself meanwhile is about a caller's request. */
+  readonly isOwn?: true;
   /** Notifications that belong to this request, progress tokens already the caller's own. */
   onNotification?(message: RpcNotification): void;
   /** A request of the server to the client; resolves with the text of the client's result or error. */

@@ -24,7 +24,6 @@ const idleMs = 300_000;
 
 function world(options: Partial<PoolOptions> = {}) {
   let now = 1_000_000;
-  const held = new Set<string>();
   const news: string[] = [];
   const pool = new UpstreamPool({
     log: createLog('silent'),
@@ -35,14 +34,13 @@ function world(options: Partial<PoolOptions> = {}) {
     maxConnections: 100,
     maxPerServer: 10,
     idleMs,
-    isHeld: ({ server }) => held.has(server.id),
     onUnsolicited: (_target, key) => void news.push(key),
+    onGap: () => undefined,
     ...options,
   });
   pools.push(pool);
   return {
     pool,
-    held,
     news,
     pass: (ms: number) => {
       now += ms;
@@ -189,12 +187,12 @@ describe('ends', () => {
     vi.useRealTimers();
   });
 
-  test('idle connections are ended, those that somebody waits on are not', async () => {
-    const { pool, held, pass } = world();
+  test('idle connections are ended, those that somebody follows resources through are not', async () => {
+    const { pool, pass } = world();
     const before = http.stats('counts-sessions').deletedSessions;
     await pool.connect(at('counts-sessions'), 'legacy', '{}');
     const kept = await pool.connect(at('counts-sessions', { id: 'held' }), 'legacy', '{}');
-    held.add('held');
+    await kept.upstream.interests.follow({ kind: 'resources', id: 'file:///a' });
     vi.advanceTimersByTime(30_000);
     expect(pool.size).toBe(2);
     pass(idleMs + 1);

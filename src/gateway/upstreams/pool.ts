@@ -1,18 +1,14 @@
-import { join } from 'node:path';
-import { LRUCache } from 'lru-cache';
 import type { Snapshot } from '../../access/index.ts';
 import type { Clock } from '../../platform/clock.ts';
-import type { Log } from '../../platform/log.ts';
-import type { NetGuard } from '../../platform/net-guard.ts';
-import { type Connector, type ConnectorOptions, type Sink, UpstreamError } from '../connectors/contract.ts';
-import { HttpConnector } from '../connectors/http.ts';
-import { type Reaper, startReaper } from '../connectors/reaper.ts';
-import { SseConnector } from '../connectors/sse.ts';
-import { StdioConnector } from '../connectors/stdio.ts';
-import type { RpcNotification } from '../rpc/message.ts';
+import { UpstreamError } from '../connectors/contract.ts';
+import { untilAborted } from '../connectors/until-aborted.ts';
+import type { RpcNotification, RpcResponse } from '../rpc/message.ts';
 import type { Era } from '../rpc/protocol.ts';
+import { Dialer, type DialerOptions } from './dialer.ts';
+import { EraVerdicts } from './era-verdicts.ts';
+import { sharedCapabilities } from './extensions.ts';
 import { type Hello, OtherEraError } from './handshake.ts';
-import { definitionKey, destinationOf, type Surroundings, type Target } from './target.ts';
+import { definitionKey, type Target } from './target.ts';
 import { Upstream } from './upstream.ts';
 
 export interface Connection {
@@ -21,20 +17,25 @@ export interface Connection {
   readonly hello: Hello;
 }
 
-export interface PoolOptions {
-  readonly log: Log;
+export interface PoolOptions extends DialerOptions {
   readonly clock: Clock;
-  /** Re-checks addresses of servers that the operator did not write himself. */
-  readonly netGuard: NetGuard;
-  readonly projectDir: string;
-  readonly around: Surroundings;
   /** Most connections in all, and to one server. */
   readonly maxConnections: number;
   readonly maxPerServer: number;
   readonly idleMs: number;
-  /** Is somebody waiting for what this server may send on its own? */
-  isHeld(target: Target): boolean;
   onUnsolicited(target: Target, key: string, message: RpcNotification): void;
+  /** The server was out of hearing for a while: anything may have changed. */
+  onGap(target: Target, key: string): void;
+}
+
+/** What a caller brings along. */
+export interface Asked {
+  /** The era to speak where the server can. */
+  readonly prefer: Era;
+  /** What the client can do, as JSON text; only the legacy era fixes it per connection. */
+  readonly capabilities: string;
+  /** Fires when the caller no longer waits. */
+  readonly signal?: AbortSignal;
 }
 
 interface Entry {
@@ -43,8 +44,6 @@ interface Entry {
   readonly upstream: Upstream;
 }
 
-/** How long "this server speaks only the other era" is believed, in milliseconds. */
-const verdictTtl = 600_000;
 const startTimeout = 30_000;
 const sweepEvery = 30_000;
 const maxVariants = 8;
@@ -53,34 +52,79 @@ const maxVariants = 8;
 export class UpstreamPool {
   readonly #options: PoolOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #otherEra: LRUCache<string, Era>;
+  readonly #verdicts: EraVerdicts;
   readonly #closing = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
-  #reaper: Reaper | undefined;
+  readonly #dialer: Dialer;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#otherEra = new LRUCache({ max: 10_000, ttl: verdictTtl });
+    this.#dialer = new Dialer(options);
+    this.#verdicts = new EraVerdicts(this.#dialer);
     this.#timer = setInterval(() => this.#sweep(), sweepEvery);
     this.#timer.unref();
   }
 
   /**
-   * A connection to the target that speaks `prefer` where the server can, else the other era.
-   * `capabilities` is what the client can do, as JSON text; only the legacy era fixes it per connection.
+   * A connection to the target that speaks `prefer` where the server can, else the other era. `capabilities` and
+   * `signal` as in Asked.
    */
-  async connect(target: Target, prefer: Era, capabilities: string): Promise<Connection> {
-    const first = this.eraFor(target, prefer);
+  async connect(
+    target: Target,
+    prefer: Era,
+    capabilities: string,
+    signal?: AbortSignal,
+  ): Promise<Connection> {
+    const first = this.#verdicts.firstFor(target, prefer);
     try {
-      return await this.#ready(target, first, capabilities);
+      return await this.#ready(target, first, capabilities, signal);
     } catch (error) {
-      if (!(error instanceof OtherEraError) || target.server.definition.type === 'sse') throw error;
-      const other: Era = first === 'modern' ? 'legacy' : 'modern';
-      const connection = await this.#ready(target, other, capabilities);
-      this.#otherEra.set(`${first}|${target.key}`, other);
-      return connection;
+      if (error instanceof OtherEraError && target.server.definition.type !== 'sse')
+        return this.#inOtherEra(target, first, { prefer, capabilities, ...(signal && { signal }) });
+      // Silence is no evidence; that it was met in the other era is.
+      if (isSilence(error) && this.#speaks(target, first === 'modern' ? 'legacy' : 'modern'))
+        return this.#inOtherEra(target, first, { prefer, capabilities, ...(signal && { signal }) });
+      const old = first === 'legacy' && (await this.#verdicts.isOldTransport(target, error));
+      if (!old) throw error;
+      this.#removeAll(target);
+      return this.#ready(target, first, capabilities, signal);
     }
+  }
+
+  /**
+   * Runs `send` over such a connection. When the server turns out to speak another era than it did, once more over
+   * the right one: a server that refuses the era has not begun with the request.
+   */
+  async use(
+    target: Target,
+    { prefer, capabilities, signal }: Asked,
+    send: (connection: Connection) => Promise<RpcResponse>,
+  ): Promise<{ response: RpcResponse; connection: Connection }> {
+    const connection = await this.connect(target, prefer, capabilities, signal);
+    const outcome = await send(connection).then(
+      (response) => ({ response }),
+      (error: unknown) => ({ error }),
+    );
+    const said = 'response' in outcome ? outcome.response : outcome.error;
+    const isTelling = this.#verdicts.isTelling(target, connection.hello.era, said);
+    if (isTelling && (await this.reconsider(target, connection, said))) {
+      const right = await this.connect(target, prefer, capabilities, signal);
+      return { response: await send(right), connection: right };
+    }
+    if ('error' in outcome) throw outcome.error;
+    return { response: outcome.response, connection };
+  }
+
+  /**
+   * Has the server changed sides since it was connected to? Then what was known of it is forgotten, and the next
+   * connection finds out anew. `outcome` is what it answered, or how that failed.
+   */
+  async reconsider(target: Target, { hello }: Connection, outcome: unknown): Promise<boolean> {
+    if (!(await this.#verdicts.hasChanged(target, hello.era, outcome))) return false;
+    this.#verdicts.forget(target);
+    this.#removeAll(target);
+    return true;
   }
 
   /** Era and key of the connection that `connect` would use, for caches that outlive connections. */
@@ -88,13 +132,8 @@ export class UpstreamPool {
     return keyOf(target, this.eraFor(target, prefer), capabilities);
   }
 
-  /**
-   * stdio servers are asked in the legacy era first: nearly all speak it, and some exit at an unknown first
-   * request. The SSE transport has no other.
-   */
   eraFor(target: Target, prefer: Era): Era {
-    const wanted = target.server.definition.type === 'http' ? prefer : 'legacy';
-    return this.#otherEra.get(`${wanted}|${target.key}`) ?? wanted;
+    return this.#verdicts.eraFor(target, prefer);
   }
 
   /** Is a connection open under this key at the moment? */
@@ -133,14 +172,36 @@ export class UpstreamPool {
     clearInterval(this.#timer);
     for (const entry of [...this.#entries.values()]) this.#remove(entry);
     await Promise.all(this.#closing);
-    this.#reaper?.close();
+    this.#dialer.close();
   }
 
-  async #ready(target: Target, era: Era, capabilities: string): Promise<Connection> {
+  async #inOtherEra(target: Target, first: Era, { capabilities, signal }: Asked): Promise<Connection> {
+    const other: Era = first === 'modern' ? 'legacy' : 'modern';
+    // Even if that fails: whoever comes next need not ask in the first one again.
+    this.#verdicts.hinted(target, first, other);
+    const connection = await this.#ready(target, other, capabilities, signal).catch(
+      async (error: unknown) => {
+        if (other === 'modern' || !(await this.#verdicts.isOldTransport(target, error))) throw error;
+        this.#removeAll(target);
+        return this.#ready(target, other, capabilities, signal);
+      },
+    );
+    this.#verdicts.proved(target, first, other);
+    return connection;
+  }
+
+  async #ready(
+    target: Target,
+    era: Era,
+    capabilities: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Connection> {
     const key = keyOf(target, era, capabilities);
     const entry = this.#entries.get(key) ?? this.#add(key, target, era, capabilities);
+    const { upstream } = entry;
     try {
-      return { key, upstream: entry.upstream, hello: await entry.upstream.ready() };
+      const hello = await (signal ? untilAborted(upstream.ready(), signal) : upstream.ready());
+      return { key, upstream, hello };
     } catch (error) {
       if (error instanceof OtherEraError) this.#remove(entry);
       throw error;
@@ -155,39 +216,18 @@ export class UpstreamPool {
     const upstream = new Upstream({
       name: target.server.id,
       era,
-      capabilities: era === 'modern' ? '{}' : capabilities,
+      capabilities: era === 'modern' ? '{}' : sharedCapabilities(target.server.definition, capabilities),
       startTimeoutMs: Math.min(startTimeout, target.server.definition.timeoutMs),
-      open: (sink) => this.#open(target, sink),
+      open: (sink) => this.#dialer.open(target, sink, this.#verdicts.isSseOnly(target) ? 'sse' : undefined),
       onUnsolicited: (message) => this.#options.onUnsolicited(target, key, message),
+      onGap: () => this.#options.onGap(target, key),
+      onOtherEra: () => this.#remove(entry),
       log,
       clock,
     });
-    const entry = { key, target, upstream };
+    const entry: Entry = { key, target, upstream };
     this.#entries.set(key, entry);
     return entry;
-  }
-
-  #open(target: Target, sink: Sink): Connector {
-    const destination = destinationOf(target, this.#options.around);
-    const { netGuard, log, projectDir } = this.#options;
-    const options: ConnectorOptions = {
-      name: target.server.id,
-      maxResponseBytes: target.server.definition.maxResponseBytes,
-      sink,
-      log,
-      netGuard: target.trusted ? undefined : netGuard,
-    };
-    if (destination.type === 'stdio') {
-      this.#reaper ??= startReaper();
-      return new StdioConnector(destination, {
-        ...options,
-        reaper: this.#reaper,
-        binDirs: [join(projectDir, 'node_modules', '.bin')],
-      });
-    }
-    return destination.type === 'sse'
-      ? new SseConnector(destination, options)
-      : new HttpConnector(destination, options);
   }
 
   /** Full: the connection that was idle longest makes room; when none is idle, the newcomer is refused. */
@@ -195,7 +235,7 @@ export class UpstreamPool {
     const crowd = this.#crowdAround(target);
     if (!crowd) return;
     const [oldest] = crowd
-      .filter((entry) => entry.upstream.inFlight === 0)
+      .filter(({ upstream }) => upstream.inFlight === 0 && upstream.interests.isEmpty)
       .sort((a, b) => a.upstream.lastUsedAt - b.upstream.lastUsedAt);
     if (!oldest) {
       const message = `The server "${target.server.id}" has as many connections as it may have; try again in a moment.`;
@@ -219,9 +259,21 @@ export class UpstreamPool {
   #sweep(): void {
     const before = this.#options.clock() - this.#options.idleMs;
     for (const entry of [...this.#entries.values()]) {
-      const isIdle = entry.upstream.inFlight === 0 && entry.upstream.lastUsedAt < before;
-      if (isIdle && !this.#options.isHeld(entry.target)) this.#remove(entry);
+      const { inFlight, lastUsedAt, interests } = entry.upstream;
+      if (inFlight === 0 && lastUsedAt < before && interests.isEmpty) this.#remove(entry);
     }
+  }
+
+  /** Is there a connection that works in this era, for whatever kind of client? */
+  #speaks(target: Target, era: Era): boolean {
+    return [...this.#entries.values()].some(
+      (entry) =>
+        entry.target.key === target.key && entry.upstream.isReady && entry.upstream.options.era === era,
+    );
+  }
+
+  #removeAll(target: Target): void {
+    for (const entry of [...this.#entries.values()]) if (entry.target.key === target.key) this.#remove(entry);
   }
 
   #remove(entry: Entry): void {
@@ -237,6 +289,11 @@ export class UpstreamPool {
   }
 }
 
+function isSilence(error: unknown): boolean {
+  return error instanceof UpstreamError && error.kind === 'timeout';
+}
+
 function keyOf(target: Target, era: Era, capabilities: string): string {
-  return era === 'modern' ? `modern|${target.key}` : `legacy|${capabilities}|${target.key}`;
+  if (era === 'modern') return `modern|${target.key}`;
+  return `legacy|${sharedCapabilities(target.server.definition, capabilities)}|${target.key}`;
 }

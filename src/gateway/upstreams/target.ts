@@ -42,11 +42,12 @@ export interface Asking {
 
 const definitionKeys = new WeakMap<SnapshotServer, string>();
 
-/** Changes whenever the server's definition does. */
+/** Changes whenever the server's definition does, but for what callers are told of its tools. */
 export function definitionKey(server: SnapshotServer): string {
   const known = definitionKeys.get(server);
   if (known !== undefined) return known;
-  const key = createHash('sha256').update(JSON.stringify(server.definition)).digest('base64url').slice(0, 16);
+  const { toolOverrides: _texts, ...rest } = server.definition;
+  const key = createHash('sha256').update(JSON.stringify(rest)).digest('base64url').slice(0, 16);
   definitionKeys.set(server, key);
   return key;
 }

@@ -3,19 +3,17 @@ import type { Log } from '../../platform/log.ts';
 import { type Connector, type Sink, UpstreamError } from '../connectors/contract.ts';
 import { closedError } from '../connectors/pending.ts';
 import { untilAborted } from '../connectors/until-aborted.ts';
-import {
-  notificationText,
-  type RpcNotification,
-  type RpcRequest,
-  type RpcResponse,
-  requestText,
-} from '../rpc/message.ts';
+import type { RpcNotification, RpcRequest, RpcResponse } from '../rpc/message.ts';
+import type { LogLevel } from '../rpc/log-level.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { answerServer } from './answer-server.ts';
 import { Deadline } from './deadline.ts';
-import { type Hello, legacyHandshake, modernHandshake, modernHeaders, OtherEraError } from './handshake.ts';
-import { isListNews, type Outgoing, underToken, withOwnToken } from './outgoing.ts';
-import { followChanges } from './own-subscription.ts';
+import { type Hello, legacyHandshake, modernHandshake, OtherEraError } from './handshake.ts';
+import { Interests } from './interests.ts';
+import { LogLevels } from './log-levels.ts';
+import type { Outgoing } from './outgoing.ts';
+import { Pause } from './pause.ts';
+import { sendOver } from './send.ts';
 
 export interface UpstreamOptions {
   readonly name: string;
@@ -27,31 +25,34 @@ export interface UpstreamOptions {
   open(sink: Sink): Connector;
   /** A message that answers no request: list_changed, resources/updated, logging. */
   onUnsolicited(message: RpcNotification): void;
+  /** The server was out of hearing for a while: anything may have changed. */
+  onGap?(): void;
+  /** It was opened again by itself, and the server speaks another era by now. */
+  onOtherEra?(): void;
   readonly log: Log;
   readonly clock: Clock;
 }
 
-const firstBackoff = 500;
-const longestBackoff = 60_000;
-
-interface Sending extends Outgoing {
-  readonly deadline: Deadline;
-}
+/** How soon after its pause a connection that somebody follows is opened again, in milliseconds. */
+const reopenAfter = 50;
 
 /** One connection to a server, opened when first needed and again after it broke, with growing pauses. */
 export class Upstream {
   readonly options: UpstreamOptions;
+  /** While there are any, it is not put to rest, and opened again when it breaks. */
+  readonly interests: Interests;
+  /** Of the legacy era. */
+  readonly levels: LogLevels;
   #connector: Connector | undefined;
   /** Connections of sessions that are over, with answers still to come. */
   readonly #retired = new Set<Connector>();
   #hello: Promise<Hello> | undefined;
   #isReady = false;
-  #failures = 0;
-  #retryAt = 0;
-  #lastError: UpstreamError | undefined;
+  #wasReady = false;
+  readonly #pause: Pause;
+  #reopening: NodeJS.Timeout | undefined;
   #sequence = 0;
   #closed = false;
-  #stopFollowing: (() => void) | undefined;
   /** Requests under way, and the start of the server: as long as there are any, it is no idle connection. */
   inFlight = 0;
   lastUsedAt: number;
@@ -59,14 +60,27 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.options = options;
     this.lastUsedAt = options.clock();
+    this.#pause = new Pause(options.clock);
+    const { name, era, log } = options;
+    this.interests = new Interests({
+      ...{ name, era, log },
+      request: (method, rawParams) => this.#ownRequest(method, rawParams),
+      onMessage: (message) => this.#unsolicited(message),
+      onGap: () => options.onGap?.(),
+    });
+    this.levels = new LogLevels((level) => this.#setLevel(level), options.clock);
   }
 
   get connected(): boolean {
     return this.#connector !== undefined;
   }
 
-  get lastError(): UpstreamError | undefined {
-    return this.#lastError;
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /** Resolves when the server is ready. While it is pausing after a failure, rejects at once with that failure. */
@@ -76,7 +90,7 @@ export class Upstream {
         new UpstreamError('closed', `The connection to "${this.options.name}" was closed.`),
       );
     if (this.#hello) return this.#hello;
-    if (this.#lastError && this.options.clock() < this.#retryAt) return Promise.reject(this.#lastError);
+    if (this.#pause.reason) return Promise.reject(this.#pause.reason);
     const opening = this.#open();
     this.#hello = opening;
     return opening;
@@ -89,18 +103,17 @@ export class Upstream {
     const deadline = new Deadline(timeoutMs, this.options.clock, () =>
       controller.abort(this.#timeout(timeoutMs)),
     );
-    const sending = { ...outgoing, deadline };
     try {
       if (!this.#isReady) await untilAborted(this.ready(), controller.signal);
       const used = this.#connector;
       try {
-        return await this.#send(sending);
+        return await this.#send(outgoing, deadline);
       } catch (error) {
         if (!(error instanceof UpstreamError && error.kind === 'session_expired')) throw error;
         // Nothing was done yet: the server only said that it no longer knows the session.
         this.#restart(error, used);
         await untilAborted(this.ready(), controller.signal);
-        return await this.#send(sending);
+        return await this.#send(outgoing, deadline);
       }
     } finally {
       deadline.clear();
@@ -111,16 +124,12 @@ export class Upstream {
 
   /** An admin wants to know now: the pause after a failure is over. */
   hurry(): void {
-    this.#retryAt = 0;
-  }
-
-  /** Sends a notification if there is a connection; a notification is no reason to make one. */
-  async notify(method: string, rawParams: string | undefined): Promise<void> {
-    await this.#connector?.send(notificationText(method, rawParams), AbortSignal.timeout(5_000));
+    this.#pause.end();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#reopening);
     this.#forget();
     const connector = this.#connector;
     this.#connector = undefined;
@@ -140,13 +149,9 @@ export class Upstream {
       const shake = era === 'modern' ? modernHandshake : legacyHandshake;
       const hello = await shake(connector, capabilities, controller.signal);
       if (this.#connector !== connector) throw closedError(name);
-      this.#failures = 0;
-      this.#lastError = undefined;
+      this.#pause.succeeded();
       this.#isReady = true;
-      if (era === 'modern') {
-        const onMessage = (message: RpcNotification | RpcRequest) => this.#unsolicited(message);
-        this.#stopFollowing = followChanges(connector, hello, { name, log: this.options.log, onMessage });
-      }
+      this.#begin(connector, hello);
       return hello;
     } catch (error) {
       this.#forget();
@@ -158,7 +163,8 @@ export class Upstream {
         error instanceof UpstreamError
           ? error
           : new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error });
-      if (!this.#closed) this.#failed(failure, connector, 'server did not start');
+      const cost = failure.kind === 'timeout' ? startTimeoutMs : 0;
+      if (!this.#closed) this.#failed(failure, connector, { what: 'server did not start', cost });
       await this.#drop(connector);
       throw failure;
     } finally {
@@ -167,16 +173,40 @@ export class Upstream {
     }
   }
 
+  /** What the server has to be told anew in each session. */
+  #begin(connector: Connector, hello: Hello): void {
+    this.interests.begin(connector, hello);
+    if (hello.era === 'legacy' && 'logging' in hello.capabilities) this.levels.begin();
+    if (this.#wasReady) this.options.onGap?.();
+    this.#wasReady = true;
+  }
+
   /** From now on there is a pause, longer after each failure in a row. */
-  #failed(error: UpstreamError, connector: Connector | undefined, what: string): void {
-    const { name, clock, log } = this.options;
-    this.#lastError = error;
-    this.#failures++;
-    this.#retryAt = clock() + Math.min(longestBackoff, firstBackoff * 2 ** (this.#failures - 1));
-    log.warn(
-      { server: name, err: error, diagnostics: connector?.diagnostics(), failures: this.#failures },
-      what,
-    );
+  #failed(
+    error: UpstreamError,
+    connector: Connector | undefined,
+    { what, cost }: { what: string; cost: number },
+  ): void {
+    const failures = this.#pause.failed(error, cost);
+    const { name, log } = this.options;
+    log.warn({ server: name, err: error, diagnostics: connector?.diagnostics(), failures }, what);
+    this.#reopenSoon();
+  }
+
+  /** Nobody who only listens would open it again. */
+  #reopenSoon(): void {
+    if (!this.interests.isEmpty) this.#reopen();
+  }
+
+  #reopen(): void {
+    if (this.#closed || this.#reopening) return;
+    this.#reopening = setTimeout(() => {
+      this.#reopening = undefined;
+      this.ready().catch((error: unknown) => {
+        if (error instanceof OtherEraError) this.options.onOtherEra?.();
+        else this.#reopenSoon();
+      });
+    }, this.#pause.remaining + reopenAfter).unref();
   }
 
   #sink(current: () => Connector | undefined): Sink {
@@ -189,7 +219,7 @@ export class Upstream {
         // While it starts, #open() is told by its own exchange.
         if (!this.#isReady) return;
         this.#forget();
-        this.#failed(error, connector, 'server closed the connection');
+        this.#failed(error, connector, { what: 'server closed the connection', cost: 0 });
         // What is left of it: sockets, timers, a process group.
         connector.close().catch((cause: unknown) => {
           this.options.log.debug(
@@ -198,14 +228,18 @@ export class Upstream {
           );
         });
       },
+      onGap: () => this.options.onGap?.(),
+      onExpired: (error) => {
+        this.#restart(error, current());
+        this.#reopen();
+      },
     };
   }
 
   #forget(): void {
     this.#hello = undefined;
     this.#isReady = false;
-    this.#stopFollowing?.();
-    this.#stopFollowing = undefined;
+    this.interests.end();
   }
 
   #restart(reason: UpstreamError, used: Connector | undefined): void {
@@ -229,62 +263,31 @@ export class Upstream {
     await connector?.close();
   }
 
-  #send(outgoing: Sending): Promise<RpcResponse> {
+  #send(outgoing: Outgoing, deadline: Deadline): Promise<RpcResponse> {
     const connector = this.#connector;
-    if (!connector) return Promise.reject(this.#lastError ?? closedError(this.options.name));
+    const { name, era, log, onUnsolicited } = this.options;
+    if (!connector) return Promise.reject(this.#pause.reason ?? closedError(name));
     const rawId = String(++this.#sequence);
-    const { params, token } = withOwnToken(outgoing.rawParams, rawId);
-    const modern = this.options.era === 'modern';
-    const { controller, method } = outgoing;
-    const answer = connector.request({
-      rawId,
-      text: requestText(rawId, method, params),
-      headers: modern ? { ...modernHeaders(method, outgoing.name), ...outgoing.headers } : undefined,
-      signal: controller.signal,
-      onMessage: (message) => this.#during(outgoing, connector, message, token),
-      onPrimed: outgoing.onPrimed,
-      onPaused: outgoing.onPaused,
-    });
-    if (modern) return answer;
-    return answer.catch((error: unknown) => {
-      if (controller.signal.aborted) this.#tellCancelled(rawId);
-      throw error;
-    });
+    return sendOver({ name, era, connector, log, rawId, deadline, onNews: onUnsolicited }, outgoing);
   }
 
-  #during(
-    outgoing: Sending,
-    connector: Connector,
-    message: RpcNotification | RpcRequest,
-    token: string | undefined,
-  ): void {
-    const { name, log } = this.options;
-    if (message.kind === 'request') {
-      const { deadline, onServerRequest } = outgoing;
-      const ask = onServerRequest && ((asked: RpcRequest) => deadline.pausedFor(onServerRequest(asked)));
-      return answerServer(connector, message, { name, log, ask });
-    }
-    // Nobody asked for progress, so nobody knows this token.
-    if (message.method === 'notifications/progress' && token === undefined) return;
-    if (isListNews(message.method)) return this.options.onUnsolicited(message);
-    outgoing.deadline.progressed();
-    outgoing.onNotification?.(underToken(message, token));
+  #ownRequest(method: string, rawParams: string): Promise<RpcResponse> {
+    const { startTimeoutMs: timeoutMs } = this.options;
+    const controller = new AbortController();
+    return this.request({ method, rawParams, controller, timeoutMs, isOwn: true });
+  }
+
+  async #setLevel(level: LogLevel): Promise<void> {
+    const { log, name } = this.options;
+    await this.#ownRequest('logging/setLevel', JSON.stringify({ level })).catch((error: unknown) =>
+      log.debug({ server: name, err: error }, 'the log level could not be set'),
+    );
   }
 
   #unsolicited(message: RpcNotification | RpcRequest): void {
     if (message.kind === 'notification') return this.options.onUnsolicited(message);
     const { name, log } = this.options;
     if (this.#connector) answerServer(this.#connector, message, { name, log, ask: undefined });
-  }
-
-  /** The legacy era wants to be told; in the modern one the closed stream says it (basic/patterns/cancellation.mdx). */
-  #tellCancelled(rawId: string): void {
-    this.notify(
-      'notifications/cancelled',
-      `{"requestId":${rawId},"reason":"The caller is no longer waiting"}`,
-    ).catch((error: unknown) =>
-      this.options.log.debug({ server: this.options.name, err: error }, 'cancellation was not delivered'),
-    );
   }
 
   #timeout(milliseconds: number): UpstreamError {

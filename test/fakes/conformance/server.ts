@@ -10,10 +10,17 @@ import { z } from 'zod';
 import { form, stateCodec } from './asking-tools.ts';
 import type { FixtureTool } from './fixture-tool.ts';
 import { redPixelPng } from './samples.ts';
-import { conformanceTools, type ListChanges } from './tools.ts';
+import { conformanceTools, type ListChanges, type Noted } from './tools.ts';
+
+const followed = new WeakMap<McpServer, Set<string>>();
+
+/** Does the client of this session follow the resource? Of the legacy era only. */
+export function follows(server: McpServer, uri: string): boolean {
+  return followed.get(server)?.has(uri) === true;
+}
 
 /** A server object with everything the suite asks for: one per legacy session, one per modern request. */
-export function conformanceServer(changes: ListChanges): McpServer {
+export function conformanceServer(changes: ListChanges, noted: Noted): McpServer {
   const server = new McpServer(
     { name: 'toolgate-conformance-fixture', version: '1.0.0' },
     {
@@ -27,8 +34,9 @@ export function conformanceServer(changes: ListChanges): McpServer {
       requestState: { verify: stateCodec.verify },
     },
   );
-  for (const [name, tool] of Object.entries(conformanceTools(changes))) addTool(server, name, tool);
+  for (const [name, tool] of Object.entries(conformanceTools(changes, noted))) addTool(server, name, tool);
   addResources(server);
+  addSubscriptions(server, noted);
   addPrompts(server);
   server.server.setRequestHandler('completion/complete', (request) => {
     const values = ['paris', 'park', 'party'].filter((word) =>
@@ -71,8 +79,21 @@ function addResources(server: McpServer): void {
     const text = JSON.stringify({ id, templateTest: true, data: `Data for ID: ${String(id)}` });
     return { contents: [{ uri: uri.href, mimeType: 'application/json', text }] };
   });
-  server.server.setRequestHandler('resources/subscribe', () => ({}));
-  server.server.setRequestHandler('resources/unsubscribe', () => ({}));
+}
+
+function addSubscriptions(server: McpServer, { subscriptions }: Noted): void {
+  const uris = new Set<string>();
+  followed.set(server, uris);
+  server.server.setRequestHandler('resources/subscribe', ({ params: { uri } }) => {
+    subscriptions.push(`subscribe ${uri}`);
+    uris.add(uri);
+    return {};
+  });
+  server.server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
+    subscriptions.push(`unsubscribe ${uri}`);
+    uris.delete(uri);
+    return {};
+  });
 }
 
 type Content = GetPromptResult['messages'][number]['content'];

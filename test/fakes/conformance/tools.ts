@@ -5,15 +5,29 @@ import { askingTools } from './asking-tools.ts';
 import type { FixtureTool } from './fixture-tool.ts';
 import { redPixelPng, silentWav } from './samples.ts';
 
-/** Tells every connected client, of both eras, that a list has changed. */
+/** Tells every connected client, of both eras, that a list has changed; or those who follow it that a resource has. */
 export interface ListChanges {
   tools(): void;
   prompts(): void;
+  resources(): void;
+  updated(uri: string): void;
+}
+
+/** What the server notes of its callers. */
+export interface Noted {
+  /** Calls of `test_wait` that somebody waits for, and that were given up. */
+  waiting: number;
+  cancelled: number;
+  /** `subscribe` and `unsubscribe` of the legacy era, in order, with their URIs. */
+  readonly subscriptions: string[];
 }
 
 /** Every tool of the suite. The order is the order of `tools/list`. */
-export function conformanceTools(changes: ListChanges): Record<string, FixtureTool> {
-  return { ...contentTools, ...streamTools, ...schemaTools, ...askingTools, ...changeTools(changes) };
+export function conformanceTools(changes: ListChanges, noted: Noted): Record<string, FixtureTool> {
+  return {
+    ...{ ...contentTools, ...streamTools, ...schemaTools, ...askingTools, ...changeTools(changes) },
+    test_wait: waitingTool(noted),
+  };
 }
 
 function text(value: string): CallToolResult {
@@ -105,6 +119,13 @@ const streamTools: Record<string, FixtureTool> = {
       return text('Reported progress.');
     },
   },
+  test_log_levels: {
+    description: 'Logs one line at each of four levels',
+    call: async (_args, ctx) => {
+      for (const level of ['debug', 'info', 'warning', 'error'] as const) await ctx.mcpReq.log(level, level);
+      return text('Logged four lines.');
+    },
+  },
   test_reconnection: {
     description: 'Closes its own stream and answers once the client is back',
     call: async (_args, ctx) => {
@@ -162,12 +183,38 @@ const schemaTools: Record<string, FixtureTool> = {
 };
 
 function changeTools(changes: ListChanges): Record<string, FixtureTool> {
-  const trigger = (list: keyof ListChanges): FixtureTool => ({
+  const trigger = (list: 'tools' | 'prompts' | 'resources'): FixtureTool => ({
     description: `Announces a change of the list of ${list}`,
     call: () => {
       changes[list]();
       return text(`Announced a change of ${list}.`);
     },
   });
-  return { test_trigger_tool_change: trigger('tools'), test_trigger_prompt_change: trigger('prompts') };
+  return {
+    test_trigger_tool_change: trigger('tools'),
+    test_trigger_prompt_change: trigger('prompts'),
+    test_trigger_resource_list_change: trigger('resources'),
+    test_trigger_resource_update: {
+      description: 'Announces that a resource has changed',
+      inputSchema: { type: 'object', properties: { uri: { type: 'string' } }, required: ['uri'] },
+      call: ({ uri }) => {
+        changes.updated(String(uri));
+        return text(`Announced a change of ${String(uri)}.`);
+      },
+    },
+  };
+}
+
+function waitingTool(noted: Noted): FixtureTool {
+  return {
+    description: 'Answers when nobody waits for the answer any more',
+    call: async (_args, ctx) => {
+      const { signal } = ctx.mcpReq;
+      noted.waiting++;
+      await wait(60_000, undefined, { signal }).catch(() => undefined);
+      noted.waiting--;
+      if (signal.aborted) noted.cancelled++;
+      return text('Nobody waits.');
+    },
+  };
 }

@@ -7,6 +7,8 @@ export const legacyVersions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-1
 export const modernVersion = '2026-07-28';
 
 const metaPrefix = 'io.modelcontextprotocol/';
+/** Methods of the legacy era that it says yes to and no more. */
+const empty: readonly string[] = ['ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe'];
 
 /** A server of one kind, without a transport: it is given messages and answers them on a wire. */
 export class FakeServer implements Host {
@@ -81,7 +83,7 @@ export class FakeServer implements Host {
   }
 
   async #legacy(request: RpcRequest, wire: Wire): Promise<RpcMessage> {
-    if (request.method === 'ping' || request.method === 'logging/setLevel') return { result: {} };
+    if (empty.includes(request.method)) return { result: {} };
     if (request.method !== 'initialize') return this.#either(request, wire);
     const asked = String(request.params?.['protocolVersion']);
     const protocolVersion = legacyVersions.includes(asked) ? asked : legacyVersions[0];
