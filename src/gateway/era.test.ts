@@ -76,7 +76,13 @@ test.each<[string, Era, Era, string | undefined, string | undefined]>([
     `{"_meta":{${own('{"sampling":{}}')}}}`,
   ],
 ])('params: %s', (_says, ...[north, south, from, to]) => {
-  expect(paramsForServer(from, north, south, '{"sampling":{}}')).toBe(to);
+  expect(paramsForServer(from, north, south, { capabilities: '{"sampling":{}}' })).toBe(to);
+});
+
+test('a modern server hears which log level a legacy session has set', () => {
+  expect(paramsForServer('{}', 'legacy', 'modern', { capabilities: '{}', logLevel: 'error' })).toBe(
+    `{"_meta":{${own('{}')},"${prefix}logLevel":"error"}}`,
+  );
 });
 
 test.each<[string, string, Era, Era, string, string | undefined]>([
@@ -143,6 +149,30 @@ test.each<[string, string, Era, Era, string, string | undefined]>([
     'modern',
     '{"content":[],"resultType":"complete","ttlMs":5,"cacheScope":"public"}',
     '{"content":[]}',
+  ],
+  [
+    'nor the name of the server, which it has from initialize',
+    'tools/call',
+    'legacy',
+    'modern',
+    `{"content":[],"_meta":{"a":1.0,"${prefix}serverInfo":{"name":"s"}},"resultType":"complete"}`,
+    '{"content":[],"_meta":{"a":1.0}}',
+  ],
+  [
+    'a _meta without anything else goes',
+    'tools/call',
+    'legacy',
+    'modern',
+    `{"content":[],"_meta":{"${prefix}serverInfo":{"name":"s"}}}`,
+    '{"content":[]}',
+  ],
+  [
+    'the name of a server inside a result is no _meta',
+    'tools/call',
+    'legacy',
+    'modern',
+    `{"content":["${prefix}serverInfo"]}`,
+    `{"content":["${prefix}serverInfo"]}`,
   ],
   [
     'a legacy caller cannot be asked for more',

@@ -7,15 +7,15 @@ import { gateInfo } from './upstreams/handshake.ts';
 
 const ownKeys = /^io\.modelcontextprotocol\//;
 
-/** Params for the server. `capabilities` are the caller's, as JSON text. */
+/** Params for the server. `client`: what a legacy caller declared, as JSON text, and the log level that it set. */
 export function paramsForServer(
   rawParams: string | undefined,
   north: Era,
   south: Era,
-  capabilities: string,
+  client: { readonly capabilities: string; readonly logLevel?: string | undefined },
 ): string | undefined {
   if (north === south) return rawParams;
-  return south === 'legacy' ? withoutEnvelope(rawParams) : withEnvelope(rawParams, capabilities);
+  return south === 'legacy' ? withoutEnvelope(rawParams) : withEnvelope(rawParams, client);
 }
 
 /** A legacy server is not shown what belongs to the hop between client and gate. */
@@ -37,7 +37,10 @@ function withoutEnvelope(rawParams: string | undefined): string | undefined {
   return changed === '{}' ? undefined : changed;
 }
 
-function withEnvelope(rawParams: string | undefined, capabilities: string): string {
+function withEnvelope(
+  rawParams: string | undefined,
+  { capabilities, logLevel }: { readonly capabilities: string; readonly logLevel?: string | undefined },
+): string {
   const params = rawParams ?? '{}';
   const span = findMember(membersOf(params), '_meta');
   const rawMeta = span ? params.slice(span.start, span.end) : '{}';
@@ -45,6 +48,7 @@ function withEnvelope(rawParams: string | undefined, capabilities: string): stri
     [meta.protocolVersion]: JSON.stringify(latestModern),
     [meta.clientInfo]: JSON.stringify(gateInfo),
     [meta.clientCapabilities]: capabilities,
+    ...(logLevel !== undefined && { [meta.logLevel]: JSON.stringify(logLevel) }),
   });
   return editObject(params, { _meta: envelope });
 }
@@ -75,7 +79,18 @@ function says(rawResult: string, key: string): boolean {
 function legacyResult(rawResult: string): string | undefined {
   const span = findMember(membersOf(rawResult), 'resultType');
   if (span && rawResult.slice(span.start, span.end) !== '"complete"') return undefined;
-  return editObject(rawResult, { resultType: null, ttlMs: null, cacheScope: null });
+  const changes = { resultType: null, ttlMs: null, cacheScope: null };
+  const about = rawResult.includes(meta.serverInfo) ? withoutServerInfo(rawResult) : {};
+  return editObject(rawResult, { ...changes, ...about });
+}
+
+/** The change that takes the name of the server out of `_meta`: a legacy client has it from `initialize`. */
+function withoutServerInfo(rawResult: string): Record<string, string | null> {
+  const span = findMember(membersOf(rawResult), '_meta');
+  const rawMeta = span ? rawResult.slice(span.start, span.end) : '';
+  if (!rawMeta.startsWith('{')) return {};
+  const kept = editObject(rawMeta, { [meta.serverInfo]: null });
+  return { _meta: kept === '{}' ? null : kept };
 }
 
 /** The error as the caller's era spells it: a missing resource has another code in each. */

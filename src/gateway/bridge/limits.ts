@@ -1,0 +1,37 @@
+/** Bounds of calls that wait for an answer of their client. Times in milliseconds, numbers of one process. */
+export interface BridgeLimits {
+  /** How long a parked call waits for its retry before it is cancelled at the server. */
+  readonly parkedMs: number;
+  /** Parked calls in all, and of one principal. Full: the server's question is answered with an error. */
+  readonly mostParked: number;
+  readonly mostPerPrincipal: number;
+  /** How often one call may come back with questions. */
+  readonly mostRounds: number;
+  /** Questions of one call that are open at the same time. */
+  readonly mostQuestions: number;
+  /** How long further questions are waited for, so that they travel together. */
+  readonly gatherMs: number;
+  /** Bytes of an answer that came while nobody waited. */
+  readonly keptBytes: number;
+  /** Another process has so long to say that it takes a retry over. */
+  readonly takeOverMs: number;
+  /** It says so often that it is still there, and has `silenceMs` to say so. */
+  readonly pingMs: number;
+  readonly silenceMs: number;
+  /** How long a settled answer is kept for the process that asked, and an asker may be silent. */
+  readonly forgetMs: number;
+}
+
+export const bridgeLimits: BridgeLimits = {
+  parkedMs: 600_000,
+  mostParked: 1_000,
+  mostPerPrincipal: 20,
+  mostRounds: 50,
+  mostQuestions: 20,
+  gatherMs: 20,
+  keptBytes: 1024 * 1024,
+  takeOverMs: 2_000,
+  pingMs: 2_000,
+  silenceMs: 4_000,
+  forgetMs: 15_000,
+};
