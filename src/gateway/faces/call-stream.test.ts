@@ -20,7 +20,7 @@ function connection() {
 
 function stream(resumable: boolean) {
   const { reply, said } = connection();
-  const made = new CallStream(reply, { resumable, headers: {} });
+  const made = new CallStream(reply, { node: 'a', rawId: '7', resumable });
   return { stream: made, reply, said };
 }
 
@@ -134,15 +134,78 @@ test('keep-alives are for streams that have begun', () => {
   expect(said).toEqual(['head', ': keep-alive\n\n']);
 });
 
+describe('a stream whose client is back at another process', () => {
+  const texts = ({ events }: { events: readonly { text: string }[] }) => events.map(({ text }) => text);
+
+  test('is read in parts, each from the event before it, until it is done', async () => {
+    const { stream: call, reply, said } = stream(true);
+    call.send('1');
+    call.leave(reply, 5);
+    call.send('2');
+    expect(texts(await call.pull(1, 60_000, () => 6))).toEqual(['2']);
+    const next = call.pull(2, 60_000, () => 6);
+    expect(call.goneSince).toBeUndefined();
+    call.send('3');
+    expect(await next).toEqual({ events: [{ seq: 3, text: '3' }], isDone: false, isPaused: false });
+    expect(call.goneSince).toBe(6);
+    const last = call.pull(3, 60_000, () => 7);
+    call.finish('4');
+    expect(await last).toEqual({ events: [{ seq: 4, text: '4' }], isDone: true, isPaused: false });
+    expect(said).not.toContain(event(`${call.id}_2`, '2'));
+  });
+
+  test('takes it away from the connection that it had', async () => {
+    const { stream: call, reply, said } = stream(true);
+    call.send('1');
+    const part = call.pull(0, 60_000, () => 6);
+    expect(said.at(-1)).toBe('end');
+    expect(call.leave(reply, 6)).toBe(true);
+    expect(texts(await part)).toEqual(['1']);
+  });
+
+  test('says when there is nothing, when it pauses, and when it was cancelled', async () => {
+    const { stream: call } = stream(true);
+    call.begin();
+    expect(await call.pull(0, 0, () => 1)).toEqual({ events: [], isDone: false, isPaused: false });
+    const paused = call.pull(0, 60_000, () => 1);
+    call.pause();
+    expect((await paused).isPaused).toBe(true);
+    const cancelled = call.pull(0, 60_000, () => 1);
+    call.abandon();
+    expect(await cancelled).toEqual({ events: [], isDone: true, isPaused: false });
+  });
+});
+
+test.each(['1', '-1.5e3', '"a"', '"a_b.c"', '"é\\u0000"'])(
+  'an event id names the process, the stream and the request %s',
+  (rawId) => {
+    const { id } = new CallStream(connection().reply, { node: 'n0de', rawId, resumable: true });
+    expect(parseEventId(`${id}_12`)).toEqual({ stream: id, node: 'n0de', rawId, seq: 12 });
+  },
+);
+
+test('a request id that is long, or that somebody put there who is no client, is not repeated', () => {
+  const long = new CallStream(connection().reply, {
+    node: 'a',
+    rawId: `"${'x'.repeat(64)}"`,
+    resumable: true,
+  });
+  expect(parseEventId(`${long.id}_1`)?.rawId).toBeNull();
+  const { id } = new CallStream(connection().reply, { node: 'a', rawId: '1', resumable: true });
+  const made = (rawId: string) => id.replace(/[^.]*$/, Buffer.from(rawId).toString('base64url'));
+  for (const rawId of ['{}', '1,"x":2', 'null', '"'])
+    expect(parseEventId(`${made(rawId)}_1`)?.rawId).toBeNull();
+});
+
 test.each([
-  ['a-b-c_0', { stream: 'a-b-c', seq: 0 }],
-  ['a_b_12', { stream: 'a_b', seq: 12 }],
-  ['', undefined],
-  ['_1', undefined],
-  ['a', undefined],
-  ['a_-1', undefined],
-  ['a_1.5', undefined],
-  ['a_x', undefined],
-])('the event id %s names %o', (id, named) => {
-  expect(parseEventId(id)).toEqual(named);
+  '',
+  '_1',
+  'a',
+  'a_1',
+  'a.b.c_1',
+  `a.${'0'.repeat(36)}._x`,
+  `a.${'0'.repeat(36)}._-1`,
+  `a b.${'0'.repeat(36)}._1`,
+])('the event id %s is none of ours', (id) => {
+  expect(parseEventId(id)).toBeUndefined();
 });

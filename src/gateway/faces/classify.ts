@@ -1,6 +1,7 @@
-import { headerValue } from '../upstreams/handshake.ts';
+import { decodedHeader } from '../bridge/param-headers.ts';
 import { isObject, type RpcMessage, type RpcRequest } from '../rpc/message.ts';
 import { WireError } from '../rpc/wire-error.ts';
+import { capabilitiesIn } from './legacy.ts';
 import {
   type Era,
   isModernVersion,
@@ -39,6 +40,16 @@ export function classify(message: RpcMessage, header: Header): Era {
   if (!modernVersions.some((known) => known === named)) throw unsupported(named);
   checkHeaders(message, version, method, trimmed(header('mcp-name')));
   return 'modern';
+}
+
+/** What a modern client says of itself in this request, as JSON text; as short as `capabilitiesIn` makes it. */
+export function declaredIn(message: RpcMessage | undefined): string {
+  const params = message?.kind === 'request' ? message.params : undefined;
+  const envelope = params?.['_meta'];
+  const capabilities = isObject(envelope) ? envelope[meta.clientCapabilities] : undefined;
+  // Most tools of a chat declare nothing; there is nothing to look through then.
+  for (const _name in isObject(capabilities) ? capabilities : {}) return capabilitiesIn({ capabilities });
+  return '{}';
 }
 
 function eraOf(version: string): Era {
@@ -84,17 +95,8 @@ function checkHeaders(
   const value = member === undefined ? undefined : request.params?.[member];
   if (typeof value !== 'string') return;
   if (name === undefined) throw mismatch(`the Mcp-Name header is missing for params.${member}`);
-  if (decoded(name) !== value) throw mismatch(`the Mcp-Name header does not say what params.${member} says`);
-}
-
-/** Header text as the specification encodes it; undefined when the encoding is broken. */
-function decoded(value: string): string | undefined {
-  const match = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(value);
-  if (!match) return value.startsWith('=?base64?') ? undefined : value;
-  const text = Buffer.from(match[1] ?? '', 'base64').toString('utf8');
-  return Buffer.from(text, 'utf8').toString('base64') === match[1] || headerValue(text) === value
-    ? text
-    : undefined;
+  if (decodedHeader(name) !== value)
+    throw mismatch(`the Mcp-Name header does not say what params.${member} says`);
 }
 
 function trimmed(value: string | undefined): string | undefined {

@@ -4,6 +4,7 @@ import { Refusal } from '../refusal.ts';
 import { errorText, type RawId, resultText } from '../rpc/message.ts';
 import { rpcCode } from '../rpc/protocol.ts';
 import { WireError } from '../rpc/wire-error.ts';
+import { answerForClient } from './client-ways.ts';
 
 export interface ErrorAnswer {
   readonly status: number;
@@ -14,6 +15,10 @@ export interface ErrorAnswer {
 
 /** What an error looks like to an MCP client. Text of errors that are not made for it stays here. */
 export function errorAnswer(error: unknown, call: Call): ErrorAnswer {
+  return answerForClient(error, call, plainAnswer(error, call));
+}
+
+function plainAnswer(error: unknown, call: Call): ErrorAnswer {
   const rawId = call.message?.kind === 'request' ? call.message.rawId : null;
   if (error instanceof WireError) return answer(error.status, rawId, error);
   if (error instanceof Refusal) return refusalAnswer(error, call, rawId);

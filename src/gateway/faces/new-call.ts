@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { Principal } from '../../access/contract.ts';
 import type { Call, CallPath, ClientSide, Face, Gate } from '../call.ts';
+import { modeIn } from '../meta/mode.ts';
 
 const silent: ClientSide = { notify: () => undefined };
 
@@ -8,12 +10,13 @@ export function newCall(
   gate: Gate,
   o: {
     face: Face;
-    req: IncomingMessage;
+    req: Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
     requestId: string;
     clientIp: string;
     path: CallPath;
     client?: ClientSide;
     readMessage?: (call: Call) => Promise<void> | void;
+    proof?: (() => Principal) | undefined;
   },
 ): Call {
   const { headers } = o.req;
@@ -30,21 +33,25 @@ export function newCall(
     paramHeaders: undefined,
     clientIp: o.clientIp,
     controller: new AbortController(),
+    proof: o.proof,
     readMessage: o.readMessage ?? (() => undefined),
     client: o.client ?? silent,
     principal: undefined,
     snapshot: gate.snapshot(),
     rights: undefined,
     era: 'legacy',
-    mode: 'all',
+    mode: modeIn(o.req.url ?? ''),
     audience: 'any',
     message: undefined,
     capabilities: '{}',
     session: null,
+    logLevel: undefined,
     tenant: null,
     servers: [],
     targets: [],
     tool: null,
+    httpBody: undefined,
+    metaTool: null,
     rawParams: undefined,
     response: undefined,
     outcome: 'ok',

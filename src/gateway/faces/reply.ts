@@ -72,6 +72,21 @@ export class Reply {
     if (this.#res.writableLength > mostUnread) this.#res.destroy();
   }
 
+  /** Resolves when the client has read most of what was written, or is gone. */
+  drained(): Promise<void> {
+    const res = this.#res;
+    if (this.isOver || !res.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        res.off('drain', done);
+        res.off('close', done);
+        resolve();
+      };
+      res.once('drain', done);
+      res.once('close', done);
+    });
+  }
+
   end(): void {
     if (!this.isOver) this.#res.end();
   }

@@ -61,7 +61,7 @@ test('an ended session is over: its calls are aborted, its stream ended, its id 
   session.endStream = () => {
     ended = true;
   };
-  sessions.end(session);
+  sessions.end(session.name);
   expect(call.signal.aborted).toBe(true);
   expect(ended).toBe(true);
   expect(sessions.find(session.id, 'alice@acme.com')).toBeUndefined();
@@ -71,7 +71,7 @@ test('an ended session is over: its calls are aborted, its stream ended, its id 
 test('an ended session stays ended under another spelling of its id', () => {
   const sessions = store();
   const session = sessions.create(alice);
-  sessions.end(session);
+  sessions.end(session.name);
   const other = `${session.id}=`;
   expect(sessions.find(other, 'alice@acme.com')).toBeUndefined();
   expect(

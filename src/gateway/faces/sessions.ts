@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
 import type { Sealer } from '../../platform/sealer.ts';
+import type { LogLevel } from '../rpc/log-level.ts';
 import type { RawId } from '../rpc/message.ts';
 import type { ClientAnswer } from '../upstreams/outgoing.ts';
 import type { CallStream } from './call-stream.ts';
@@ -28,6 +29,8 @@ export interface Session {
   readonly principal: string;
   readonly protocolVersion: string;
   readonly capabilities: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
   /** Calls under way, by the client's request id, for `notifications/cancelled`. */
   readonly calls: Map<RawId, AbortController>;
   /** Requests of servers that the client has not answered yet. */
@@ -36,6 +39,10 @@ export interface Session {
   readonly streams: Map<string, CallStream>;
   /** Resources that it subscribed to. */
   readonly uris: Set<string>;
+  /** What it asked for with `logging/setLevel`. */
+  logLevel: LogLevel | undefined;
+  /** Which process holds what a server keeps for this session alone, by server. */
+  readonly holders: Map<string, string>;
   /** Ends the standalone stream. */
   endStream: (() => void) | undefined;
 }
@@ -50,8 +57,15 @@ const longestId = 4_000;
 export class Sessions {
   readonly #sealer: Sealer;
   readonly #clock: Clock;
-  readonly #live = new LRUCache<string, Session>({ max: mostLive });
+  readonly #names = new Map<string, Session>();
+  readonly #live = new LRUCache<string, Session>({
+    max: mostLive,
+    dispose: ({ name }) => void this.#names.delete(name),
+  });
   readonly #ended = new LRUCache<string, true>({ max: mostEnded, ttl: longestLife });
+
+  /** Called with each session that began in another process, or before this one started. */
+  onRestored: ((session: Session) => void) | undefined;
 
   constructor(sealer: Sealer, clock: Clock) {
     this.#sealer = sealer;
@@ -71,7 +85,7 @@ export class Sessions {
       t: this.#clock(),
     };
     const session = sessionFrom(this.#sealer.seal(JSON.stringify(sealed)), sealed);
-    this.#live.set(session.id, session);
+    this.#keep(session);
     return session;
   }
 
@@ -81,42 +95,61 @@ export class Sessions {
     return session?.principal === principal ? session : undefined;
   }
 
-  end(session: Session): void {
+  /** The same, but only of a session that was used in this process already. */
+  known(id: string, principal: string): Session | undefined {
+    const session = this.#live.get(id);
+    return session?.principal === principal ? session : undefined;
+  }
+
+  /** One that was used in this process already, by its name. */
+  named(name: string): Session | undefined {
+    return this.#names.get(name);
+  }
+
+  /** Ends what is open of it, and remembers that it is over. */
+  end(name: string): void {
+    this.#ended.set(name, true);
+    const session = this.#names.get(name);
+    if (!session) return;
     this.#live.delete(session.id);
-    this.#ended.set(digest(session.id), true);
     session.endStream?.();
     for (const call of session.calls.values()) call.abort(new Error('the client ended the session'));
   }
 
+  #keep(session: Session): void {
+    this.#live.set(session.id, session);
+    this.#names.set(session.name, session);
+  }
+
   #restore(id: string): Session | undefined {
-    if (id.length > longestId || this.#ended.has(digest(id))) return undefined;
+    if (id.length > longestId) return undefined;
     // Not sealed by this key: the client begins again, as with any session that is over.
     const text = this.#sealer.open(id);
     if (text === undefined) return undefined;
     const parsed: unknown = JSON.parse(text);
     const sealed = parsed as Sealed; // authenticated: nobody but create() wrote it
-    if (this.#clock() - sealed.t > longestLife) return undefined;
+    if (this.#ended.has(sealed.n) || this.#clock() - sealed.t > longestLife) return undefined;
     const session = sessionFrom(id, sealed);
-    this.#live.set(id, session);
+    this.#keep(session);
+    this.onRestored?.(session);
     return session;
   }
 }
 
-function sessionFrom(id: string, { n, p, v, c }: Sealed): Session {
+function sessionFrom(id: string, { n, p, v, c, t }: Sealed): Session {
   return {
     id,
     name: n,
     principal: p,
     protocolVersion: v,
     capabilities: c,
+    createdAt: t,
     calls: new Map(),
     asked: new Map(),
     streams: new Map(),
     uris: new Set(),
+    logLevel: undefined,
+    holders: new Map(),
     endStream: undefined,
   };
-}
-
-function digest(id: string): string {
-  return createHash('sha256').update(id).digest('base64url');
 }

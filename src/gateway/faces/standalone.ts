@@ -23,6 +23,7 @@ export function openStandalone(
     session: session.name,
     kinds: new Set(listKinds),
     uris: session.uris,
+    logLevel: () => session.logLevel,
     notify: (method, rawParams) => reply.write(eventText(notificationText(method, rawParams))),
     end,
   });

@@ -1,16 +1,20 @@
 import { type Call, type Gate, principalOf } from '../call.ts';
 import type { ListKind } from '../lists/kinds.ts';
-import { targetOf } from '../steps/attach-credentials.ts';
+import { type LogLevel, reaches } from '../rpc/log-level.ts';
 import { authenticate } from '../steps/authenticate.ts';
 import { resolveTenant } from '../steps/resolve-tenant.ts';
+import { askerOf } from '../subscriptions/follow-resource.ts';
+import { reach } from '../subscriptions/reach.ts';
 
 /** What a stream wants to hear, and how it is told. */
 export interface Wish {
   /** Session of the legacy era. */
   readonly session: string | null;
   readonly kinds: ReadonlySet<ListKind>;
-  /** Resources by URI; may change while the stream is open. */
+  /** Resources of the session by URI; may change while the stream is open. */
   readonly uris: ReadonlySet<string>;
+  /** The level that the session set; absent: this stream takes no log messages. */
+  readonly logLevel?: () => LogLevel | undefined;
   notify(method: string, rawParams: string | undefined): void;
   end(): void;
 }
@@ -21,26 +25,32 @@ export interface Wish {
  */
 export function subscribe(call: Call, gate: Gate, wish: Wish): () => void {
   const tenant = call.tenant?.id;
-  return gate.hub.add({
+  const { session, logLevel } = wish;
+  const leave = gate.hub.add({
     principal: principalOf(call),
-    session: wish.session,
+    session,
     kinds: wish.kinds,
-    uris: wish.uris,
-    keyOf: (server) => keyOf(call, gate, server),
+    keyOf: (server) => reach(call, gate, server)?.key,
     notify: wish.notify,
-    end: wish.end,
+    hears: (level) => {
+      if (!logLevel) return false;
+      const wanted = logLevel();
+      return wanted === undefined || reaches(level, wanted);
+    },
+    end() {
+      // Its credential no longer counts, so neither does what it followed.
+      if (session !== null) gate.followings.end(session);
+      wish.end();
+    },
     async check() {
       await authenticate(call, gate);
       resolveTenant(call, gate);
       if (call.tenant?.id !== tenant) throw new Error('the active tenant is another one than before');
     },
   });
-}
-
-/** The same server at another address, through another credential or for another session is another server. */
-function keyOf(call: Call, gate: Gate, id: string): string | undefined {
-  if (call.path.server !== null && call.path.server !== id) return undefined;
-  const server = call.snapshot.servers.get(id);
-  if (!server || !call.rights?.servers.includes(server.id)) return undefined;
-  return targetOf(call, gate, server)?.key;
+  const detach = session === null ? undefined : gate.followings.attach(askerOf(call, gate), session, wish);
+  return () => {
+    leave();
+    detach?.();
+  };
 }
