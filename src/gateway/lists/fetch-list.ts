@@ -44,7 +44,8 @@ export async function fetchList(
     const members = cursor === undefined ? {} : { cursor: JSON.stringify(cursor) };
     const rawParams = ownParams(era, '{}', members);
     const left = Math.max(1, until - clock());
-    const response = await upstream.request({ method: spec.method, rawParams, controller, timeoutMs: left });
+    const own = { controller, timeoutMs: left, isOwn: true } as const;
+    const response = await upstream.request({ method: spec.method, rawParams, ...own });
     for (const item of itemsOf(response, kind, name)) if (!found.has(item.key)) found.set(item.key, item);
     ttlMs = numberOf(response.result?.['ttlMs']);
     const next = response.result?.['nextCursor'];
@@ -62,7 +63,8 @@ function itemsOf(response: RpcResponse, kind: ListKind, name: string): ListItem[
   const parsed = result?.[member];
   const span = rawResult === undefined ? undefined : findMember(membersOf(rawResult), member);
   if (rawResult === undefined || !Array.isArray(parsed) || !span) {
-    throw new UpstreamError('protocol', `The server "${name}" answered ${method} without a list.`);
+    const message = `The server "${name}" answered ${method} without a list.`;
+    throw new UpstreamError('protocol', message, { cause: response });
   }
   return elementsOf(rawResult, span.start).flatMap(({ start, end }, index) => {
     const item: unknown = parsed[index];

@@ -211,15 +211,13 @@ describe('changes', () => {
   test('that a server announces are fetched at once and told, whether they look different or not', async () => {
     const { settle, store, names, server, told, pass } = world();
     await settle();
-    told.length = 0;
-    server.tools = ['b'];
+    [server.tools, told.length] = [['b'], 0];
     store.changed('key', ['tools']);
     await pass(0);
-    expect([names(), told]).toEqual([['b'], [['tools']]]);
     await pass(1_000);
     store.changed('key', ['tools']);
     await pass(0);
-    expect(told).toEqual([['tools'], ['tools']]);
+    expect([names(), told]).toEqual([['b'], [['tools'], ['tools']]]);
   });
 
   test('announced without end are not fetched without end, and the last one is not lost', async () => {
@@ -234,6 +232,17 @@ describe('changes', () => {
     expect(server.looks).toBeLessThanOrEqual(3);
     await pass(1_000);
     expect(names()).toEqual(['tool-199']);
+  });
+
+  test('that may have changed unheard are fetched, and told of only when they have', async () => {
+    const { settle, store, server, told, pass } = world();
+    await settle();
+    for (const tools of [server.tools, ['b']]) {
+      server.tools = tools;
+      store.outdated('key');
+      await pass(1_000);
+    }
+    expect(told).toEqual([expect.anything(), ['tools']]);
   });
 
   test('of a server that nobody knows are nobody’s', () => {

@@ -52,9 +52,13 @@ export interface ListSource {
   connect(target: Target, prefer: Era, capabilities: string): Promise<Connection>;
   keyFor(target: Target, prefer: Era, capabilities: string): string;
   isConnected(key: string): boolean;
+  /** Has the server begun to speak another era, as what went wrong may tell? */
+  reconsider?(target: Target, connection: Connection, outcome: unknown): Promise<boolean>;
   /** Ends the pause after a failure, if there is one. */
   hurry(target: Target): void;
 }
+
+type ListListener = (target: Target, kinds: readonly ListKind[], known: Known) => void;
 
 /** Lists of every server, fetched in the background, served from memory. */
 export class ListStore {
@@ -62,7 +66,7 @@ export class ListStore {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #known: LRUCache<string, Known>;
-  readonly #listeners = new Set<(target: Target, kinds: readonly ListKind[]) => void>();
+  readonly #listeners = new Set<ListListener>();
 
   constructor(pool: ListSource, log: Log, clock: Clock) {
     this.#pool = pool;
@@ -111,18 +115,31 @@ export class ListStore {
     return known;
   }
 
-  /** A server announced that lists changed; those who listen hear of it when the new ones are here. */
-  changed(key: string, kinds: readonly ListKind[]): void {
+  /**
+   * A server announced that lists changed; those who listen hear of it when the new ones are here. False when nothing
+   * is known of the server through this connection.
+   */
+  changed(key: string, kinds: readonly ListKind[]): boolean {
+    const known = this.#known.get(key);
+    if (!known) return false;
+    known.freshUntil = 0;
+    for (const kind of kinds) known.announced.add(kind);
+    known.outdated = true;
+    this.#follow(known);
+    return true;
+  }
+
+  /** Something may have changed unheard: asks again, and tells only of what turns out different. */
+  outdated(key: string): void {
     const known = this.#known.get(key);
     if (!known) return;
     known.freshUntil = 0;
-    for (const kind of kinds) known.announced.add(kind);
     known.outdated = true;
     this.#follow(known);
   }
 
   /** Told when a list turned out different from what was last served. */
-  onChange(listener: (target: Target, kinds: readonly ListKind[]) => void): () => void {
+  onChange(listener: ListListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -202,7 +219,10 @@ export class ListStore {
         connection.hello,
         fetched.map((one) => (one.status === 'fulfilled' ? one.value : undefined)),
       );
-      if (broken) this.#failed(known, broken.reason);
+      if (!broken) return;
+      this.#failed(known, broken.reason);
+      // The next look asks it in the right way.
+      if (await this.#pool.reconsider?.(target, connection, broken.reason)) known.freshUntil = 0;
     } catch (error) {
       this.#failed(known, error);
     }
@@ -233,7 +253,7 @@ export class ListStore {
     // On the first look every list is one that was not there before.
     if (changed.length === 0) return;
     known.version++;
-    for (const listener of this.#listeners) listener(known.target, changed);
+    for (const listener of this.#listeners) listener(known.target, changed, known);
   }
 
   #failed(known: Known, error: unknown): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { longestName, mergedName, splitName } from './names.ts';
+import { longestName, mergedName, splitName, unshortened } from './names.ts';
 
 test('a short plain name keeps its spelling and splits back', () => {
   expect(mergedName('github', 'get_issue')).toBe('github__get_issue');
@@ -24,4 +24,11 @@ test.each([
 test('names that differ only in replaced characters stay apart', () => {
   const names = ['a.b', 'a/b', 'a b', 'a_b'].map((tool) => mergedName('s', tool));
   expect(new Set(names).size).toBe(4);
+});
+
+test('a shortened name is found again in the list that it is of, and in no other', () => {
+  const items = [{ key: 'plain' }, { key: 'read.file' }, { key: 'x'.repeat(60) }];
+  for (const { key } of items.slice(1)) expect(unshortened('s', items, mergedName('s', key))).toBe(key);
+  expect(unshortened('s', items, 's__plain')).toBeUndefined();
+  expect(unshortened('s', [{ key: 'plain' }], mergedName('s', 'read.file'))).toBeUndefined();
 });

@@ -21,6 +21,24 @@ export function mergedName(server: string, name: string): string {
   return `${safe.slice(0, longestName - hashLength - 2)}_h${hash}`;
 }
 
+// A memo of a pure function: lists are replaced as a whole, and it dies with them.
+const shortened = new WeakMap<readonly Named[], ReadonlyMap<string, string>>();
+
+interface Named {
+  readonly key: string;
+}
+
+/** The server's own name for a merged name that was shortened; undefined when no item of the list has it. */
+export function unshortened(server: string, items: readonly Named[], merged: string): string | undefined {
+  const known =
+    shortened.get(items) ??
+    new Map(
+      items.map(({ key }) => [mergedName(server, key), key] as const).filter(([name]) => hashed.test(name)),
+    );
+  shortened.set(items, known);
+  return known.get(merged);
+}
+
 /** Server id and the rest of a merged name. Server ids hold no underscore, so the first `__` is the one. */
 export function splitName(merged: string): { server: string; rest: string; isHashed: boolean } | undefined {
   const at = merged.indexOf(separator);

@@ -5,8 +5,14 @@ import { Refusal } from '../refusal.ts';
 import { makeTarget } from '../upstreams/target.ts';
 import type { ListKind } from './kinds.ts';
 import type { Known } from './list-store.ts';
-import { nothingHeld } from '../pins.ts';
+import type { Pins } from '../pins.ts';
 import { ListViews, type Viewer } from './view.ts';
+
+const nothingHeld: Pins = {
+  version: 0,
+  isHeld: () => false,
+  about: () => ({ mode: 'off', state: 'unknown', held: false, flags: [] }),
+};
 
 const inAnHour = 3_600_000;
 const picture: Picture = {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AccessQuestion, Principal } from '../../access/contract.ts';
-import { can, rightsOf, type Snapshot } from '../../access/index.ts';
+import { can, type Rights, rightsOf, type Snapshot } from '../../access/index.ts';
+import { toolForLegacy } from '../bridge/output-schema.ts';
 import { invalidParams } from '../refusals.ts';
 import type { Audience } from '../audience.ts';
 import type { Pins } from '../pins.ts';
@@ -10,20 +11,30 @@ import { flattened } from './flatten.ts';
 import { type ListKind, lists } from './kinds.ts';
 import type { Known } from './list-store.ts';
 import { mergedName } from './names.ts';
+import { type NameClash, type ShownTool, shownTools } from './shown-tools.ts';
+import type { Era } from '../rpc/protocol.ts';
 import { editObject } from '../rpc/raw.ts';
 
-interface ViewItem {
+export interface ViewItem {
   /** What the caller knows it by. */
   readonly name: string;
+  /** Name, URI or URI template at its server. */
+  readonly key: string;
+  readonly server: string;
   readonly raw: string;
 }
 
-interface View {
+/** A list as one permission set sees it; another object after each change. */
+export interface View {
+  /** Where it is kept: the same for the view that takes its place. */
+  readonly id: string;
   readonly sources: readonly { readonly known: Known; readonly version: number }[];
   readonly items: readonly ViewItem[];
   /** Pages that were asked for, already serialized: index of the first item -> JSON text of the members. */
   readonly pages: Map<number, string>;
   readonly digest: string;
+  /** By the name that the caller knows; made at the first look-up. */
+  byName: ReadonlyMap<string, ViewItem> | undefined;
 }
 
 /** Who looks: by one picture, at one moment. */
@@ -36,6 +47,8 @@ export interface Viewer {
   readonly audience: Audience;
   /** The one server of the URL; null on the merged endpoint, where names carry their server. */
   readonly server: string | null;
+  /** Era of the caller; absent: tools look as their servers wrote them. */
+  readonly era?: Era;
 }
 
 /**
@@ -46,15 +59,22 @@ export class ListViews {
   readonly #views = new LRUCache<string, View>({ max: 5_000 });
   readonly #pageSize: number;
   readonly #pins: Pins;
+  readonly #onClash: (server: string, clash: NameClash) => void;
 
-  constructor(pageSize: number, pins: Pins) {
+  /** `onClash` hears of new names that could not be used, each time that a view is made. */
+  constructor(
+    pageSize: number,
+    pins: Pins,
+    onClash: (server: string, clash: NameClash) => void = () => undefined,
+  ) {
     this.#pageSize = pageSize;
     this.#pins = pins;
+    this.#onClash = onClash;
   }
 
   /** JSON text `"tools":[…]` plus `"nextCursor"` where there is a next page; without braces. */
   page(viewer: Viewer, kind: ListKind, known: readonly Known[], cursor: unknown): string {
-    const view = this.#view(viewer, kind, known);
+    const view = this.view(viewer, kind, known);
     // Open WebUI before 0.11.4 reads one page and no more.
     const pageSize = viewer.audience === 'open-webui' ? Number.MAX_SAFE_INTEGER : this.#pageSize;
     const start = startOf(view, cursor, pageSize);
@@ -68,18 +88,60 @@ export class ListViews {
     return text;
   }
 
-  #view(viewer: Viewer, kind: ListKind, known: readonly Known[]): View {
+  /** All of it, for those who look for one item. */
+  view(viewer: Viewer, kind: ListKind, known: readonly Known[]): View {
     // Of the very moment that can() is asked for: a membership may have ended since the call came in, and a view
     // made with fewer rights must not be found under the signature of more.
-    const { signature } = rightsOf(viewer.snapshot, viewer.principal, viewer.now);
+    const rights = rightsOf(viewer.snapshot, viewer.principal, viewer.now);
     const held = kind === 'tools' ? this.#pins.version : 0;
-    const key = `${kind}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${signature}|${known.map((one) => one.key).join(' ')}`;
+    const wrapped = viewer.era === 'legacy' ? 'legacy' : '';
+    const key = `${kind}|${wrapped}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${rights.signature}|${known.map((one) => one.key).join(' ')}`;
     const found = this.#views.get(key);
     if (found && isCurrent(found, known)) return found;
-    const made = makeView(viewer, kind, known, this.#pins);
+    const items = known.flatMap((one) => this.#visible(viewer, rights, kind, one));
+    const made = makeView(key, isMergedByUri(viewer, kind) ? firstOfEach(items) : items, known);
     this.#views.set(key, made);
     return made;
   }
+
+  /** What can() lets this caller see of one server. Merged lists are sorted, so that their order never depends on timing. */
+  #visible(viewer: Viewer, rights: Rights, kind: ListKind, known: Known): ViewItem[] {
+    const { snapshot, principal, now, audience } = viewer;
+    const server = known.target.server.id;
+    const question = (item: ListItem): AccessQuestion =>
+      kind === 'tools' ? { server, tool: item.key } : { server, whole: true };
+    const items = (known.lists.get(kind) ?? []).filter(
+      (item) => can(snapshot, principal, question(item), now).allow,
+    );
+    if (kind !== 'tools') return shown(viewer, server, kind, items.map(asItIs));
+    const free = items
+      .filter((item) => !this.#pins.isHeld(known.target, item.key, item.raw))
+      .map((item) => (isForOtherEra(viewer, known) ? { ...item, raw: toolForLegacy(item.raw) } : item))
+      .map((item) => (audience === 'open-webui' ? { ...item, raw: flattened(item.raw) } : item));
+    const { tools, clashes } = shownTools(free, rights.texts.get(server));
+    for (const clash of clashes) this.#onClash(server, clash);
+    return shown(viewer, server, kind, tools);
+  }
+}
+
+/** A modern server's tools in the eyes of a legacy caller. */
+function isForOtherEra({ era }: Viewer, { hello }: Known): boolean {
+  return era === 'legacy' && hello?.era === 'modern';
+}
+
+/** The item of that name; undefined when the caller sees none. */
+export function itemNamed(view: View, name: string): ViewItem | undefined {
+  view.byName ??= new Map(view.items.map((item) => [item.name, item]));
+  return view.byName.get(name);
+}
+
+/** Two servers may have the same URI on the merged endpoint. */
+function isMergedByUri({ server }: Viewer, kind: ListKind): boolean {
+  return server === null && (kind === 'resources' || kind === 'templates');
+}
+
+function asItIs({ key, raw }: ListItem): ShownTool {
+  return { key, name: key, raw };
 }
 
 function isCurrent(view: View, known: readonly Known[]): boolean {
@@ -88,37 +150,19 @@ function isCurrent(view: View, known: readonly Known[]): boolean {
   );
 }
 
-function makeView(viewer: Viewer, kind: ListKind, known: readonly Known[], pins: Pins): View {
-  const merged = viewer.server === null;
-  const items = known.flatMap((one) => visibleItems(viewer, kind, one, pins));
-  const unique = merged && (kind === 'resources' || kind === 'templates') ? firstOfEach(items) : items;
+function makeView(id: string, items: readonly ViewItem[], known: readonly Known[]): View {
   const digest = createHash('sha256')
-    .update(unique.map((item) => item.name).join('\n'))
+    .update(items.map((item) => item.name).join('\n'))
     .digest('base64url')
     .slice(0, 12);
   return {
+    id,
     sources: known.map((one) => ({ known: one, version: one.version })),
-    items: unique,
+    items,
     pages: new Map(),
     digest,
+    byName: undefined,
   };
-}
-
-/** What can() lets this caller see of one server. Merged lists are sorted, so that their order never depends on timing. */
-function visibleItems(viewer: Viewer, kind: ListKind, known: Known, pins: Pins): ViewItem[] {
-  const { snapshot, principal, now, audience } = viewer;
-  const server = known.target.server.id;
-  const question = (item: ListItem): AccessQuestion =>
-    kind === 'tools' ? { server, tool: item.key } : { server, whole: true };
-  const items = (known.lists.get(kind) ?? [])
-    .filter((item) => can(snapshot, principal, question(item), now).allow)
-    .filter((item) => kind !== 'tools' || !pins.isHeld(known.target, item.key, item.raw))
-    .map((item) =>
-      kind === 'tools' && audience === 'open-webui' ? { ...item, raw: flattened(item.raw) } : item,
-    );
-  if (viewer.server !== null) return items.map((item) => ({ name: item.key, raw: item.raw }));
-  const renamed = kind === 'tools' || kind === 'prompts';
-  return items.map((item) => shown(server, item, renamed)).sort(byName);
 }
 
 function byName(a: ViewItem, b: ViewItem): number {
@@ -126,10 +170,16 @@ function byName(a: ViewItem, b: ViewItem): number {
   return a.name < b.name ? -1 : 1;
 }
 
-function shown(server: string, item: ListItem, renamed: boolean): ViewItem {
-  if (!renamed) return { name: item.key, raw: item.raw };
-  const name = mergedName(server, item.key);
-  return { name, raw: editObject(item.raw, { name: JSON.stringify(name) }) };
+function shown(viewer: Viewer, server: string, kind: ListKind, items: readonly ShownTool[]): ViewItem[] {
+  if (viewer.server !== null) return items.map((item) => ({ ...item, server }));
+  const isPrefixed = kind === 'tools' || kind === 'prompts';
+  return items
+    .map(({ key, name, raw }) => {
+      if (!isPrefixed) return { key, name, server, raw };
+      const merged = mergedName(server, name);
+      return { key, name: merged, server, raw: editObject(raw, { name: JSON.stringify(merged) }) };
+    })
+    .sort(byName);
 }
 
 /** Two servers may have the same URI; the first by server id is the one that can be read, so only it is listed. */
