@@ -1,7 +1,7 @@
 // Writes the reference pages that are generated from the code; `--check` fails when one of them is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { httpServer } from '../src/access/contract.ts';
+import { httpServer, sseServer, stdioServer } from '../src/access/contract.ts';
 import { configFileSchema, environmentSchema } from '../src/config.ts';
 
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -25,6 +25,18 @@ export function staleFiles(): string[] {
     .map(([file]) => file);
 }
 
+/** Read before the schema is asked, so that a config file of mcpo works as it is (docs/openapi.md). */
+const names = {
+  type: 'array',
+  items: { type: 'string' },
+  description: 'Tools that nobody gets, as in files of mcpo.',
+} as const;
+const unused = { type: 'object', description: 'As in files of mcpo; not carried over.' } as const;
+const keysOfMcpo = {
+  ...{ disabledTools: names, disabled_tools: names },
+  ...{ client_header_forwarding: unused, oauth: unused },
+};
+
 /** The schema that editors check `mcp-servers.json` with: what may be written, before defaults are filled in. */
 function fileSchema(): Schema {
   const schema = z.toJSONSchema(configFileSchema, {
@@ -36,9 +48,14 @@ function fileSchema(): Schema {
         jsonSchema.required = ['url'];
         jsonSchema.properties = {
           ...jsonSchema.properties,
-          type: { type: 'string', enum: ['http', 'streamable-http', 'streamableHttp'] },
+          type: {
+            type: 'string',
+            enum: ['http', 'streamable-http', 'streamableHttp', 'streamable_http', 'streamablehttp'],
+          },
         };
       }
+      if ([httpServer, sseServer, stdioServer].some((one) => one === zodSchema))
+        jsonSchema.properties = { ...jsonSchema.properties, ...keysOfMcpo };
       // `${env:…}` may stand for a URL or be a part of one.
       if (jsonSchema.format === 'uri') delete jsonSchema.format;
     },

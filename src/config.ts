@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { accessFile } from './access/contract.ts';
-import { danglingReferences } from './access/index.ts';
+import { danglingReferences, mcpoNotes, sameServers } from './access/index.ts';
+import { metaToolsFile } from './gateway/contract.ts';
 import { identityFile } from './identity/contract.ts';
 import { AppError, messageOf } from './platform/errors.ts';
 import { parseJsonc } from './platform/jsonc.ts';
@@ -63,7 +64,7 @@ export const environmentSchema = z.object({
     .describe('PostgreSQL 15 or newer. Absent: an embedded one in the data directory.'),
   REDIS_URL: urlOf(/^rediss?$/, 'must be a redis:// or rediss:// URL')
     .optional()
-    .describe('Not used yet. Redis or Valkey, for counters that replicas share. Absent: in memory.'),
+    .describe('Redis or Valkey, for the messages between replicas. Absent: they go through PostgreSQL.'),
   TOOLGATE_CONFIG: z.string().default('mcp-servers.json').describe('The config file.'),
   TOOLGATE_DATA_DIR: z
     .string()
@@ -80,7 +81,9 @@ export const environmentSchema = z.object({
     .describe('Bearer token for the admin API. Absent: made at first start and kept in the data directory.'),
   OPEN_WEBUI_URL: webUrl
     .optional()
-    .describe('Not used yet. Open WebUI behind this gate; whatever Toolgate does not serve goes there.'),
+    .describe(
+      'Open WebUI of this installation, as Toolgate reaches it. Its sessions then count as sign-ins: it is asked whose each one is.',
+    ),
   WEBUI_SECRET_KEY: z
     .string()
     .refine((key) => key !== 't0p-s3cr3t', {
@@ -88,7 +91,9 @@ export const environmentSchema = z.object({
         'is the value that old Open WebUI versions shipped with, so everybody knows it; choose another one there and here',
     })
     .optional()
-    .describe('Not used yet. Key that Open WebUI signs its sessions with, if Toolgate is to accept them.'),
+    .describe(
+      'Not used: sessions of Open WebUI are looked up there, so that Toolgate need not hold the key that makes them.',
+    ),
   FORWARD_USER_INFO_HEADER_JWT_SECRET: z
     .string()
     .optional()
@@ -98,13 +103,15 @@ export const environmentSchema = z.object({
     .describe('Calls a minute that one user may make.'),
   RATE_LIMIT_PER_IP: wholeNumber(1, 10_000_000)
     .prefault('1000')
-    .describe('Requests a minute that one address may make.'),
+    .describe(
+      'Requests a minute that one address may make. A connection key has none: each person behind it has their own.',
+    ),
   RATE_LIMIT_ENABLED: flag.prefault('true').describe('Whether rate limits apply.'),
   ENABLE_API_ANALYTICS: flag.prefault('true').describe('Whether each request is recorded in api_analytics.'),
   META_TOOLS_MODE: flag
     .prefault('false')
     .describe(
-      'Not used yet. Show search_tools, describe_tools and call_tool instead of every tool, as ?mode=meta does.',
+      'Show search_tools, describe_tools and call_tool instead of every tool, as ?mode=meta does; ?mode=all shows every tool.',
     ),
   API_GATEWAY_MODE: flag
     .prefault('false')
@@ -132,6 +139,9 @@ export const configFileSchema = accessFile.extend({
     })
     .prefault({})
     .describe('What outgoing connections may reach.'),
+  metaTools: metaToolsFile
+    .prefault({})
+    .describe('When clients get three tools that find and call the others, instead of all of them.'),
 });
 export type ConfigFile = z.infer<typeof configFileSchema>;
 
@@ -175,7 +185,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     file: parsed.file,
     variables,
     fileFingerprint: text.content === null ? null : fingerprint(text.content),
-    warnings: [...unknownVariables(given), ...weakToken(given), ...text.warnings],
+    warnings: [...unknownVariables(given), ...weakToken(given), ...text.warnings, ...parsed.notes],
   };
 }
 
@@ -211,6 +221,7 @@ export function watchConfigFile(
     onText: async (text) => {
       const parsed = parseConfigFile(text, file, env);
       if (parsed.file === null) return onInvalid(invalid(parsed.mistakes));
+      for (const note of parsed.notes) rest.log.warn(note);
       await onChange(parsed.file);
     },
   });
@@ -219,16 +230,15 @@ export function watchConfigFile(
 interface ParsedFile {
   readonly file: ConfigFile | null;
   readonly mistakes: readonly string[];
+  /** What the operator should know though nothing is wrong. */
+  readonly notes: readonly string[];
 }
 
 function parseConfigFile(text: string, file: string, env: Environment): ParsedFile {
   const jsonc = parseJsonc(text);
   const name = shortName(file);
   if (jsonc.errors.length > 0) {
-    return {
-      file: null,
-      mistakes: jsonc.errors.map(({ line, column, message }) => `${name}:${line}:${column}: ${message}`),
-    };
+    return wrong(jsonc.errors.map(({ line, column, message }) => `${name}:${line}:${column}: ${message}`));
   }
   const variables = fileVariables(env);
   const expanded = expandVariables(jsonc.value, variables);
@@ -238,11 +248,16 @@ function parseConfigFile(text: string, file: string, env: Environment): ParsedFi
     ...expanded.mistakes,
     ...(checked.ok ? [] : checked.mistakes),
     ...(sound ? danglingReferences(sound) : []),
+    ...sameServers(expanded.value),
   ];
-  if (found.length > 0) return { file: null, mistakes: located(found, jsonc.locate, name) };
+  if (found.length > 0) return wrong(located(found, jsonc.locate, name));
   const kept = check(configFileSchema, expandVariables(jsonc.value, variables, isFilledInLater).value);
-  if (!kept.ok) return { file: null, mistakes: located(kept.mistakes, jsonc.locate, name) };
-  return { file: kept.value, mistakes: [] };
+  if (!kept.ok) return wrong(located(kept.mistakes, jsonc.locate, name));
+  return { file: kept.value, mistakes: [], notes: located(mcpoNotes(jsonc.value), jsonc.locate, name) };
+}
+
+function wrong(mistakes: readonly string[]): ParsedFile {
+  return { file: null, mistakes, notes: [] };
 }
 
 /** The data directory has a default, so a file may lean on it whether it was set or not. */

@@ -13,11 +13,11 @@ import {
   statusMount,
 } from './admin/index.ts';
 import { auditRoutes, createRecorder } from './audit/index.ts';
+import { catalogRoutes, createToolPins } from './catalog/index.ts';
 import { type Config, type ConfigFile, loadConfig, readConfigFile, watchConfigFile } from './config.ts';
-import { createGateway, createLimiter, gatewayRoutes, resourceMetadataMount } from './gateway/index.ts';
+import { createAddressLimit, createGateway, gatewayRoutes, resourceMetadataMount } from './gateway/index.ts';
 import { createIdentity, identityRoutes, localTokens } from './identity/index.ts';
-import { createBus } from './platform/bus/bus.ts';
-import { memoryTransport } from './platform/bus/memory.ts';
+import { openBus } from './platform/bus/open-bus.ts';
 import { systemClock } from './platform/clock.ts';
 import { Closing, closeOnSignals } from './platform/closing.ts';
 import {
@@ -112,7 +112,7 @@ async function start(ground: Ground): Promise<string> {
   const parts = await build(ground, adminToken);
   const { gateway, identity } = parts;
   followConfigFile(parts, closing);
-  const limiter = createLimiter(clock);
+  const perAddress = config.RATE_LIMIT_ENABLED ? config.RATE_LIMIT_PER_IP : null;
   const server = createHttpServer({
     mounts: [
       gateway,
@@ -131,7 +131,7 @@ async function start(ground: Ground): Promise<string> {
       publicUrl: config.PUBLIC_URL,
       allowed: config.CORS_ALLOWED_ORIGINS,
     }),
-    limit: (ip) => (config.RATE_LIMIT_ENABLED ? limiter.hit(ip, config.RATE_LIMIT_PER_IP) : 0),
+    limit: createAddressLimit(perAddress, identity.speaksForMany, clock),
     log,
   });
   const port = await listen(server, config.HOST, config.PORT);
@@ -175,14 +175,17 @@ async function build(ground: Ground, adminToken: string) {
   closing.keep('recorder', recorder);
   const directory = () => access.snapshot();
   const issuers = () => file.identity.issuers;
+  const openWebUi = () => file.identity.openWebUi;
   const settings = identitySettings(config, adminToken);
-  const identity = await createIdentity({ ...base, changes, directory, issuers, settings });
+  const identity = await createIdentity({ ...base, changes, directory, issuers, openWebUi, settings });
   closing.keep('identity', identity);
+  const toolPins = closing.keep('tool pins', await createToolPins({ ...base, changes }));
   const netGuard = createReloadableGuard(file.network.allow);
-  const parts = { ...ground, changes, access, vault, recorder, identity, netGuard };
+  const parts = { ...ground, changes, access, vault, recorder, identity, toolPins, netGuard };
   const sealingKey = deriveKey(masterKey, 'sealed state');
   const sealerFor = (purpose: string) => createSealer(sealingKey, purpose);
-  const bus = await createBus({ open: memoryTransport(), sealer: sealerFor('bus'), log: ground.log });
+  const redisUrl = config.REDIS_URL;
+  const bus = await openBus({ redisUrl, database, sealer: sealerFor('bus'), log: ground.log });
   closing.keep('messages between processes', bus);
   const gateway = createGateway({
     ...parts,
@@ -191,7 +194,7 @@ async function build(ground: Ground, adminToken: string) {
     around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
     sealerFor,
     bus,
-    settings: gateSettings(config),
+    settings: gateSettings(config, () => file),
   });
   closing.keep('gateway', gateway);
   /** Makes another content of the config file the one in force. */
@@ -202,21 +205,26 @@ async function build(ground: Ground, adminToken: string) {
     await access.live.refresh();
     return applied;
   };
-  return { ...parts, gateway, use };
+  return { ...parts, bus, gateway, use };
 }
 
 function identitySettings(config: Config, adminToken: string) {
   const openWebUiJwtSecret = config.FORWARD_USER_INFO_HEADER_JWT_SECRET;
-  return { publicUrl: config.PUBLIC_URL, adminToken, openWebUiJwtSecret };
+  const openWebUiUrl = config.OPEN_WEBUI_URL;
+  return { publicUrl: config.PUBLIC_URL, adminToken, openWebUiJwtSecret, openWebUiUrl };
 }
 
-function gateSettings(config: Config) {
+function gateSettings(config: Config, file: () => ConfigFile) {
   const rateLimit = config.RATE_LIMIT_ENABLED ? { perMinute: config.RATE_LIMIT_PER_MINUTE } : null;
   return {
     pageSize: 1_000,
     listDeadlineMs: 3_000,
     maxBodyBytes: 4 * 1024 * 1024,
     recordCalls: config.ENABLE_API_ANALYTICS,
+    metaTools: () => {
+      const { above = null, exceptClients } = file().metaTools;
+      return { always: config.META_TOOLS_MODE, above, exceptClients };
+    },
     rateLimit,
   };
 }
@@ -246,6 +254,7 @@ function adminApp({
   masterKey,
   vault,
   identity,
+  toolPins,
   netGuard,
   gateway,
   use,
@@ -263,10 +272,11 @@ function adminApp({
       changed: () => access.live.refresh(),
       checkUrl: (url) => netGuard.checkUrl(url),
     }),
-    ...gatewayRoutes(gateway.gate),
+    ...gatewayRoutes(gateway.gate, config.PUBLIC_URL),
     ...secretRoutes({ db, masterKey, changed: () => vault.refresh() }),
     ...identityRoutes({ db, clock, changed: () => identity.refreshTokens() }),
     ...auditRoutes({ db }),
+    ...catalogRoutes({ db, pins: toolPins }),
     ...configRoutes({ apply }),
   ];
   const authenticate = async (request: Request) => {

@@ -6,7 +6,9 @@ import type { Access } from '../src/access/index.ts';
 import type { Snapshot } from '../src/access/snapshot.ts';
 import type { CallRecord } from '../src/audit/contract.ts';
 import type { Recorder } from '../src/audit/index.ts';
+import type { BridgeLimits } from '../src/gateway/bridge/limits.ts';
 import { createGateway, type Gateway } from '../src/gateway/index.ts';
+import type { ToolPins } from '../src/catalog/index.ts';
 import type { Identity } from '../src/identity/index.ts';
 import { createBus } from '../src/platform/bus/bus.ts';
 import type { OpenTransport } from '../src/platform/bus/contract.ts';
@@ -46,10 +48,13 @@ export async function gatewayWorld(
   o: {
     secrets?: Secrets;
     rateLimit?: { perMinute: number };
+    metaTools?: { always?: boolean; above?: number; exceptClients?: readonly string[] };
     pageSize?: number;
     maxBodyBytes?: number;
     sealingKey?: Buffer;
     transport?: OpenTransport;
+    bridgeLimits?: Partial<BridgeLimits>;
+    toolPins?: ToolPins;
   } = {},
 ) {
   let snapshot = pictureOf(picture);
@@ -90,6 +95,7 @@ export async function gatewayWorld(
       },
       authenticateAdmin: () => caller('admin'),
       protectedResourceMetadata: () => ({}),
+      speaksForMany: () => false,
       refreshTokens: async () => undefined,
       close: async () => undefined,
     } satisfies Identity,
@@ -101,10 +107,13 @@ export async function gatewayWorld(
       listDeadlineMs: 5_000,
       maxBodyBytes: o.maxBodyBytes ?? 100_000,
       recordCalls: true,
+      metaTools: () => ({ always: false, above: null, exceptClients: [], ...o.metaTools }),
       rateLimit: o.rateLimit ?? null,
     },
+    toolPins: o.toolPins ?? noPins,
     sealerFor: (purpose) => createSealer(sealingKey, purpose),
     bus,
+    bridgeLimits: o.bridgeLimits,
     projectDir: process.cwd(),
     around: { env: { CANARY: 'canary' }, directory: process.cwd() },
     log,
@@ -165,6 +174,17 @@ export async function gatewayWorld(
   };
   return world;
 }
+
+/** Nobody writes anything down and nothing is accepted: servers that enforce pins show no tool. */
+const noPins: ToolPins = {
+  version: 0,
+  stateOf: () => 'unknown',
+  nameFlags: () => [],
+  observe: () => undefined,
+  onChange: () => () => undefined,
+  refresh: async () => undefined,
+  close: async () => undefined,
+};
 
 export function as(email: string): Record<string, string> {
   return { authorization: `Bearer ${email}` };

@@ -9,22 +9,28 @@ import type { Log } from '../platform/log.ts';
 import type { Sealer } from '../platform/sealer.ts';
 import type { Vault } from '../secrets/index.ts';
 import type { Audience } from './audience.ts';
+import type { ParkedCalls } from './bridge/parked-calls.ts';
 import type { Hub } from './hub.ts';
 import type { RateLimiter } from './limiter.ts';
 import type { ListStore } from './lists/list-store.ts';
 import type { ListViews } from './lists/view.ts';
+import type { MetaSettings, ToolMode } from './meta/mode.ts';
+import type { LocalMetaTool } from './meta/tools.ts';
+import type { ToolIndexes } from './meta/tool-indexes.ts';
 import type { Pins } from './pins.ts';
 import type { RpcMessage, RpcNotification, RpcRequest, RpcResponse } from './rpc/message.ts';
+import type { LogLevel } from './rpc/log-level.ts';
 import type { Era } from './rpc/protocol.ts';
+import type { SessionFollowings } from './subscriptions/session-followings.ts';
+import type { Subscriptions } from './subscriptions/subscriptions.ts';
+import type { TaskIds } from './tasks/task-ids.ts';
 import type { ClientAnswer } from './upstreams/outgoing.ts';
+import type { ResultPages } from './shaping/result-pages.ts';
 import type { UpstreamPool } from './upstreams/pool.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** Northbound interfaces: the columns of the pipeline. */
 export type Face = 'stream' | 'sse' | 'openapi' | 'servers';
-
-/** How a caller sees the tools: each of them, or three that find and call the others. */
-export type ToolMode = 'all' | 'meta';
 
 /** Which MCP URL was called. */
 export interface CallPath {
@@ -47,6 +53,8 @@ export interface ClientSide {
   readonly ask?: ((request: RpcRequest) => Promise<ClientAnswer>) | undefined;
   readonly onPrimed?: (() => void) | undefined;
   readonly onPaused?: (() => void) | undefined;
+  /** Throws when what this server keeps for the caller's session alone is in another process. */
+  readonly hold?: ((target: Target) => void) | undefined;
 }
 
 /** One request on its way through the pipeline. Steps fill in what they find; the next ones rely on it. */
@@ -62,6 +70,11 @@ export interface Call {
   readonly clientIp: string;
   /** Aborted when the caller is gone, cancels, or the deadline passes. */
   readonly controller: AbortController;
+  /**
+   * Proves who is calling in another way than by the request's own credential: a sealed link, or another process that
+   * has checked the credential. Throws like `Identity.authenticate`.
+   */
+  readonly proof: (() => Principal) | undefined;
   /** Reads and parses the body; set by the face. */
   readonly readMessage: (call: Call) => Promise<void> | void;
   readonly client: ClientSide;
@@ -79,11 +92,17 @@ export interface Call {
   capabilities: string;
   /** Session of the legacy era. */
   session: string | null;
+  /** What the session, or the modern request, wants to hear of logs; see `hears()` for what none means. */
+  logLevel: LogLevel | undefined;
   tenant: Tenant | null;
   servers: readonly SnapshotServer[];
   targets: readonly Target[];
   /** The tool as its server knows it. */
   tool: string | null;
+  /** Set when the call is one to a tool of the gate itself, which is answered here. */
+  metaTool: LocalMetaTool | null;
+  /** Body of an HTTP route, as it came; `checkArguments` makes arguments of it. */
+  httpBody: string | undefined;
   /** Params to send instead of the caller's: a merged name has become the server's own. */
   rawParams: string | undefined;
   response: RpcResponse | LocalResult | undefined;
@@ -113,7 +132,14 @@ export interface Gate {
   readonly lists: ListStore;
   readonly views: ListViews;
   readonly hub: Hub;
+  readonly subscriptions: Subscriptions;
+  readonly followings: SessionFollowings;
+  readonly tasks: TaskIds;
   readonly pins: Pins;
+  /** Calls of modern clients that wait for answers to what a legacy server asked. */
+  readonly parked: ParkedCalls;
+  readonly resultPages: ResultPages;
+  readonly toolIndexes: ToolIndexes;
   readonly bus: Bus;
   readonly sealerFor: (purpose: string) => Sealer;
   readonly settings: GateSettings;
@@ -129,6 +155,8 @@ export interface GateSettings {
   readonly maxBodyBytes: number;
   readonly recordCalls: boolean;
   readonly rateLimit: { readonly perMinute: number } | null;
+  /** As they are at the moment: the config file may change. */
+  readonly metaTools: () => MetaSettings;
 }
 
 /** The request that a step needs; faces put it there before the pipeline goes on. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLimiter } from './limiter.ts';
+import { createAddressLimit, createLimiter } from './limiter.ts';
 
 const minute = 60_000;
 
@@ -52,4 +52,19 @@ test('whoever waits as long as told gets through', () => {
     rounds++;
   }
   expect(rounds).toBeLessThanOrEqual(2);
+});
+
+test('an address waits, one whose credential is exempt does not, and nobody does where there is no limit', () => {
+  const asked: unknown[] = [];
+  const isExempt = (authorization: string | undefined) => {
+    asked.push(authorization);
+    return authorization === 'Bearer key';
+  };
+  const limit = createAddressLimit(2, isExempt, () => 0);
+  expect([limit('a', undefined), limit('a', 'Bearer key')]).toEqual([0, 0]);
+  expect(asked).toEqual([]);
+  expect([limit('a', undefined), limit('a', 'Bearer key'), limit('b', undefined)]).toEqual([60, 0, 0]);
+  expect(asked).toEqual([undefined, 'Bearer key']);
+  const none = createAddressLimit(null, isExempt, () => 0);
+  for (let i = 0; i < 100; i++) expect(none('a', undefined)).toBe(0);
 });

@@ -34,6 +34,22 @@ export function createLimiter(clock: Clock): RateLimiter {
   };
 }
 
+/**
+ * Seconds to wait for an address that asked too often, else 0; nothing is limited where `perMinute` is null. `isExempt`
+ * is asked with the `Authorization` header, and only about a request that would be one too many.
+ */
+export function createAddressLimit(
+  perMinute: number | null,
+  isExempt: (authorization: string | undefined) => boolean,
+  clock: Clock,
+): (address: string, authorization: string | undefined) => number {
+  const limiter = createLimiter(clock);
+  return (address, authorization) => {
+    const wait = perMinute === null ? 0 : limiter.hit(address, perMinute);
+    return wait > 0 && isExempt(authorization) ? 0 : wait;
+  };
+}
+
 function current(windows: LRUCache<string, Window>, key: string, now: number): Window {
   const start = now - (now % windowMs);
   const found = windows.get(key);

@@ -2,12 +2,14 @@ import type { Call, Face, Gate } from './call.ts';
 import { attachCredentials } from './steps/attach-credentials.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { authorize } from './steps/authorize.ts';
+import { checkArguments } from './steps/check-arguments.ts';
 import { forward } from './steps/forward.ts';
 import { limitRate } from './steps/limit-rate.ts';
 import { readMessage } from './steps/read-message.ts';
 import { recordCall } from './steps/record-call.ts';
 import { resolveServer } from './steps/resolve-server.ts';
 import { resolveTenant } from './steps/resolve-tenant.ts';
+import { shapeResult } from './steps/shape-result.ts';
 
 /** Does one thing to a call, or throws a Refusal. Steps that need not wait return nothing. */
 export type Step = (call: Call, gate: Gate) => Promise<void> | void;
@@ -24,7 +26,9 @@ export const pipeline = [
   [resolveServer, ['stream', 'sse', 'openapi', 'servers']],
   [authorize, ['stream', 'sse', 'openapi']],
   [attachCredentials, ['stream', 'sse', 'openapi']],
+  [checkArguments, ['openapi']],
   [forward, ['stream', 'sse', 'openapi']],
+  [shapeResult, ['stream', 'sse', 'openapi']],
 ] as const satisfies readonly (readonly [Step, readonly Face[]])[];
 
 const stepsOf: Readonly<Record<Face, readonly Step[]>> = {

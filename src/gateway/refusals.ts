@@ -17,8 +17,11 @@ export function noSuchServer(server: string): Refusal {
   return new Refusal('server_not_found', `There is no server "${shown(server)}" that you may use.`, denied);
 }
 
-export function noSuchTool(tool: string): Refusal {
-  return new Refusal('tool_not_found', `There is no tool "${shown(tool)}" that you may use.`, {
+/** `closest` are the caller's own tools that come near. */
+export function noSuchTool(tool: string, closest: readonly string[] = []): Refusal {
+  const hint =
+    closest.length === 0 ? '' : ` Closest: ${closest.join(', ')}. Use search_tools to find others.`;
+  return new Refusal('tool_not_found', `There is no tool "${shown(tool)}" that you may use.${hint}`, {
     ...denied,
     status: 200,
     rpcCode: rpcCode.invalidParams,
@@ -40,6 +43,32 @@ export function noSuchResource(uri: string): Refusal {
     rpcCode: rpcCode.invalidParams,
     data: { uri },
   });
+}
+
+/** The same for a page that is over and for one of somebody else. */
+export function resultPageGone(uri: string): Refusal {
+  return new Refusal(
+    'result_page_gone',
+    'This part of a result is not kept any more, or is not yours; call the tool again.',
+    { ...denied, status: 200, rpcCode: rpcCode.invalidParams, data: { uri } },
+  );
+}
+
+/** The same for a task that never was, is over, or is somebody else's (SEP-2663, protocol errors). */
+export function noSuchTask(): Refusal {
+  return new Refusal('task_not_found', 'There is no such task that you may use.', {
+    ...denied,
+    status: 200,
+    rpcCode: rpcCode.invalidParams,
+  });
+}
+
+export function sessionNeeded(): Refusal {
+  return new Refusal(
+    'session_needed',
+    'Resources can be followed in a session only: initialize first and send its Mcp-Session-Id.',
+    { outcome: 'bad_request', status: 400, rpcCode: rpcCode.invalidRequest },
+  );
 }
 
 export function userDisabled(): Refusal {

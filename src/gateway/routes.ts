@@ -3,7 +3,9 @@ import { type Route, route } from '../platform/contract.ts';
 import type { FoundCredential } from '../secrets/index.ts';
 import type { Gate } from './call.ts';
 import { api } from './contract.ts';
+import { linkRoute } from './faces/openapi/link-route.ts';
 import type { Known } from './lists/list-store.ts';
+import { namesGiven } from './lists/names-given.ts';
 import { upstreamFailed } from './refusals.ts';
 import { isObject } from './rpc/message.ts';
 import { makeTarget, neededCredentials, type Target } from './upstreams/target.ts';
@@ -11,7 +13,7 @@ import { makeTarget, neededCredentials, type Target } from './upstreams/target.t
 const asWhom = 'service:toolgate';
 
 /** What an admin may ask the data plane: a server's tools, and whether it can be reached. */
-export function gatewayRoutes(gate: Gate): Route[] {
+export function gatewayRoutes(gate: Gate, publicUrl: string): Route[] {
   return [
     route(api.listServerTools, async ({ params, query }) => {
       const known = await gate.lists
@@ -21,9 +23,10 @@ export function gatewayRoutes(gate: Gate): Route[] {
             cause: error,
           });
         });
-      return { items: toolsOf(known), nextCursor: null };
+      return { items: toolsOf(gate, known), nextCursor: null };
     }),
     route(api.testServer, async ({ params, query }) => testServer(gate, params.id, query.tenant ?? null)),
+    linkRoute(gate, publicUrl),
   ];
 }
 
@@ -80,14 +83,22 @@ function targetFor(gate: Gate, id: string, tenantId: string | null): Target {
   return makeTarget(server, { principal: asWhom, tenant, session: null }, override, credentials);
 }
 
-function toolsOf(known: Known) {
-  return (known.lists.get('tools') ?? []).map(({ key, raw }) => {
+function toolsOf(gate: Gate, known: Known) {
+  const items = known.lists.get('tools') ?? [];
+  const given = namesGiven(gate.snapshot(), known.target.server.id, items);
+  return items.map(({ key, raw }) => {
+    const { warnings, ...names } = given(key);
     const tool: unknown = JSON.parse(raw);
     const { description, inputSchema } = isObject(tool) ? tool : {};
+    const { flags, ...pin } = gate.pins.about(known.target, key, raw);
     return {
       name: key,
+      ...names,
+      warnings: [...warnings],
       description: typeof description === 'string' ? description : null,
       inputSchema: inputSchema ?? null,
+      pin,
+      flags: [...flags],
     };
   });
 }

@@ -64,6 +64,7 @@ test('groups are added, read, changed, granted servers, and removed', async () =
     tenant: null,
     externalIds: [],
     servers: [],
+    toolOverrides: {},
     memberCount: 0,
     managedBy: 'admin',
   };
@@ -101,10 +102,13 @@ test('servers are added, tested, changed, disabled and removed; header values st
       headerNames: ['X-Key'],
       envNames: [],
       tools: null,
+      toolOverrides: {},
       isolation: null,
       timeoutMs: 60_000,
       maxResponseBytes: 10_485_760,
       recordArguments: false,
+      pin: 'warn',
+      maxResultChars: 200_000,
     },
     ...{ managedBy: 'admin', updatedAt: time },
   };

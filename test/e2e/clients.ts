@@ -21,9 +21,12 @@ export type Connect = (url: string, token: string) => Promise<ToolClient>;
 
 const open: { close(): Promise<void> }[] = [];
 
-afterAll(async () => {
+afterAll(closeClients);
+
+/** Closes every client so far; for files whose gate does not outlive a test. */
+export async function closeClients(): Promise<void> {
   for (const client of open.splice(0)) await client.close();
-});
+}
 
 /** Closes it after the test file. */
 export function closeLater<T extends { close(): Promise<void> }>(client: T): T {
@@ -41,8 +44,16 @@ export async function clientV1(url: string, token: string, capabilities: object 
 export type Negotiation = 'legacy' | 'auto' | { pin: string };
 
 /** The 2.x client, which speaks either era. */
-export async function clientV2(url: string, token: string, mode: Negotiation): Promise<ClientV2> {
-  const client = new ClientV2({ name: 'e2e-v2', version: '1.0.0' }, { versionNegotiation: { mode } });
+export async function clientV2(
+  url: string,
+  token: string,
+  mode: Negotiation,
+  capabilities: object = {},
+): Promise<ClientV2> {
+  const client = new ClientV2(
+    { name: 'e2e-v2', version: '1.0.0' },
+    { capabilities, versionNegotiation: { mode } },
+  );
   await client.connect(new TransportV2(new URL(url), { requestInit: { headers: bearer(token) } }));
   return closeLater(client);
 }
@@ -169,7 +180,7 @@ export function postModern(
 ): Promise<Response> {
   const prefix = 'io.modelcontextprotocol/';
   const _meta = { [`${prefix}protocolVersion`]: modern, [`${prefix}clientCapabilities`]: {}, ...o.meta };
-  const name = params['name'] ?? params['uri'];
+  const name = params['name'] ?? params['uri'] ?? params['taskId'];
   const headers: Record<string, string> = { 'mcp-protocol-version': modern, 'mcp-method': method };
   if (typeof name === 'string') headers['mcp-name'] = name;
   return post(
@@ -232,11 +243,16 @@ export async function listenLegacy({ url, token, session }: Raw): Promise<Listen
 export async function listenModern(
   raw: Raw,
   notifications: object,
-  id: string | number = 'listen',
+  o: { id?: string | number; meta?: object } = {},
 ): Promise<Listening> {
   const abort = new AbortController();
   return follow(
-    await postModern(raw, 'subscriptions/listen', { notifications }, { id, signal: abort.signal }),
+    await postModern(
+      raw,
+      'subscriptions/listen',
+      { notifications },
+      { id: 'listen', ...o, signal: abort.signal },
+    ),
     abort,
   );
 }

@@ -2,7 +2,8 @@ import { type Call, type Gate, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
 import { isObject } from '../rpc/message.ts';
 import { latestLegacy, legacyVersions, meta, modernVersions } from '../rpc/protocol.ts';
-import { gateInfo } from '../upstreams/handshake.ts';
+import { announcedExtensions, type ExtensionPolicy, tasksExtension } from '../upstreams/extensions.ts';
+import { gateInfo, type Hello } from '../upstreams/handshake.ts';
 import { knownServers } from './lists.ts';
 
 const discoverTtl = 5_000;
@@ -66,7 +67,8 @@ async function describe(call: Call, gate: Gate): Promise<About> {
   if (call.path.server === null) {
     const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
     return {
-      capabilities: mergedCapabilities,
+      capabilities:
+        call.era === 'modern' ? { ...mergedCapabilities, ...mergedExtensions(known) } : mergedCapabilities,
       serverInfo: gateInfo,
       instructions: mergedInstructions(known),
     };
@@ -76,28 +78,43 @@ async function describe(call: Call, gate: Gate): Promise<About> {
   // A server that is away now may be back for the first call, which will then say what is wrong.
   if (!hello) return { capabilities: mergedCapabilities, serverInfo: gateInfo, instructions: undefined };
   return {
-    capabilities: ownCapabilities(hello.capabilities),
+    capabilities: ownCapabilities(call, hello, known.target.server.definition.extensions),
     serverInfo: hello.serverInfo ?? gateInfo,
     instructions: hello.instructions,
   };
 }
 
 /**
- * The server's own, with changes announced always (rights change even where tools do not), and without tasks:
- * their ids are not bound to a caller yet.
+ * The server's own, with changes announced always (rights change even where tools do not), and without the tasks of
+ * 2025-11-25. The tasks extension is there where both sides speak the modern era; other extensions pass by the
+ * server's policy.
  */
-function ownCapabilities(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function ownCapabilities(
+  call: Call,
+  { capabilities, era }: Hello,
+  policy: ExtensionPolicy,
+): Record<string, unknown> {
   const { tasks: _tasks, extensions, ...rest } = capabilities;
   const own: Record<string, unknown> = { ...rest };
   for (const kind of ['tools', 'prompts', 'resources']) {
     const value = own[kind];
     if (isObject(value)) own[kind] = { ...value, listChanged: true };
   }
-  if (isObject(extensions)) {
-    const { 'io.modelcontextprotocol/tasks': _extension, ...others } = extensions;
-    own['extensions'] = others;
-  }
-  return own;
+  const except = call.era === 'modern' && era === 'modern' ? [] : [tasksExtension];
+  const announced = announcedExtensions(policy, extensions, except);
+  return Object.keys(announced).length === 0 ? own : { ...own, extensions: announced };
+}
+
+/** Tasks, when a server that has been met has them. Other extensions mean one server, which the merged endpoint hides. */
+function mergedExtensions(known: readonly Known[]): { extensions?: object } {
+  const has = known.some(({ hello, target }) => {
+    if (hello?.era !== 'modern') return false;
+    return (
+      tasksExtension in
+      announcedExtensions(target.server.definition.extensions, hello.capabilities['extensions'])
+    );
+  });
+  return has ? { extensions: { [tasksExtension]: {} } } : {};
 }
 
 /** What each server wants a model to know, under its name; of servers that have been met already. */

@@ -1,6 +1,10 @@
-import { type Call, type Gate, principalOf, requestOf } from '../call.ts';
+import { type Call, type Gate, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
 import { kindOfMethod } from '../lists/kinds.ts';
+import type { Viewer } from '../lists/view.ts';
+import { viewerOf } from '../meta/own-tools.ts';
+import { metaListOf } from '../meta/serve.ts';
+import { verdictOn } from '../meta/verdict.ts';
 import { meta } from '../rpc/protocol.ts';
 import { gateInfo } from '../upstreams/handshake.ts';
 
@@ -24,8 +28,20 @@ export async function serveList(call: Call, gate: Gate): Promise<void> {
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
   const known = await knownServers(call, gate);
-  const { snapshot, path, audience } = call;
-  const viewer = { snapshot, principal: principalOf(call), now: gate.clock(), audience, server: path.server };
-  const body = gate.views.page(viewer, kind, known, request.params?.['cursor']);
+  const viewer = viewerOf(call, gate);
+  const body =
+    kind === 'tools' && showsMeta(call, gate, viewer, known)
+      ? metaListOf(call, call.servers)
+      : gate.views.page(viewer, kind, known, request.params?.['cursor']);
   call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
+}
+
+function showsMeta(call: Call, gate: Gate, viewer: Viewer, known: readonly Known[]): boolean {
+  const verdict = verdictOn(call, gate);
+  const shows =
+    typeof verdict === 'string'
+      ? verdict === 'meta'
+      : gate.views.view(viewer, 'tools', known).items.length > verdict.above;
+  if (shows) call.mode = 'meta';
+  return shows;
 }

@@ -1,9 +1,13 @@
+import { serverOfState } from '../bridge/retry.ts';
 import { type Call, type Gate, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
-import { invalidParams, noSuchResource } from '../refusals.ts';
+import { ownerOf } from '../lists/owner.ts';
+import { invalidParams, noSuchResource, sessionNeeded } from '../refusals.ts';
 import { isObject } from '../rpc/message.ts';
 import { rpcCode } from '../rpc/protocol.ts';
-import type { Target } from '../upstreams/target.ts';
+import { isPageUri } from '../shaping/result-pages.ts';
+import { servePage } from '../shaping/serve-page.ts';
+import { askerOf } from '../subscriptions/follow-resource.ts';
 import { knownServers } from './lists.ts';
 import { answerFrom, ask, forCaller } from './one-server.ts';
 
@@ -11,21 +15,35 @@ import { answerFrom, ask, forCaller } from './one-server.ts';
 const mostAsked = 10;
 
 /**
- * `resources/read`, `subscribe` and `unsubscribe`. URIs stay as their servers wrote them, so on the merged
- * endpoint the server is found by its lists; a URI that none lists (a link in a result) is asked for in turn.
+ * `resources/read`. URIs stay as their servers wrote them, so on the merged endpoint the server is found by its
+ * lists; a URI that none lists (a link in a result) is asked for in turn.
  */
 export async function serveResource(call: Call, gate: Gate): Promise<void> {
-  const uri = requestOf(call).params?.['uri'];
-  if (typeof uri !== 'string') throw invalidParams('"params.uri" must be a string.');
-  // Somebody else still wants to hear of it through the same connection.
-  if (requestOf(call).method === 'resources/unsubscribe' && gate.hub.isWanted(uri, call.session)) {
-    call.response = { kind: 'local', rawResult: '{}' };
-    return;
-  }
+  const uri = uriOf(call);
+  if (isPageUri(uri)) return servePage(call, gate, uri);
   const known = call.path.server === null ? await knownServers(call, gate) : [];
   const owner = call.path.server === null ? ownerOf(uri, known) : call.targets[0];
   if (owner) return answerFrom(call, gate, owner);
   return askInTurn(call, gate, uri, known);
+}
+
+/** `resources/subscribe` of the legacy era; the face remembers it for the session, whose stream brings the news. */
+export async function serveSubscribe(call: Call, gate: Gate): Promise<void> {
+  const uri = uriOf(call);
+  if (call.session === null) throw sessionNeeded();
+  const followed = await gate.followings.follow(askerOf(call, gate), call.session, uri);
+  if (followed.kind === 'nobody') throw noSuchResource(uri);
+  if (followed.kind === 'followed') call.response = { kind: 'local', rawResult: '{}' };
+  else {
+    call.outcome = 'upstream_error';
+    call.response = followed.response;
+  }
+}
+
+export function serveUnsubscribe(call: Call, gate: Gate): void {
+  const uri = uriOf(call);
+  if (call.session !== null) gate.followings.unfollow(call.session, uri);
+  call.response = { kind: 'local', rawResult: '{}' };
 }
 
 /** `completion/complete`: to the one server, or to the one that has the template. */
@@ -39,39 +57,24 @@ export async function serveCompletion(call: Call, gate: Gate): Promise<void> {
   return answerFrom(call, gate, owner);
 }
 
-function ownerOf(uri: string, known: readonly Known[]): Target | undefined {
-  const exact = known.find((one) => one.lists.get('resources')?.some((item) => item.key === uri));
-  const byTemplate = known.find((one) =>
-    one.lists.get('templates')?.some((item) => item.key === uri || matches(item.key, uri)),
-  );
-  return (exact ?? byTemplate)?.target;
-}
-
-/** Does the URI fit the template (RFC 6570)? Every expression stands for any text; literals must match in order. */
-function matches(template: string, uri: string): boolean {
-  const literals = template.split(/\{[^{}]*\}/);
-  const [first = '', ...rest] = literals;
-  if (!uri.startsWith(first)) return false;
-  const last = rest.pop();
-  if (last === undefined) return uri === first;
-  let at = first.length;
-  for (const literal of rest) {
-    const found = uri.indexOf(literal, at);
-    if (found < 0) return false;
-    at = found + literal.length;
-  }
-  return uri.length - last.length >= at && uri.endsWith(last);
+function uriOf(call: Call): string {
+  const uri = requestOf(call).params?.['uri'];
+  if (typeof uri !== 'string') throw invalidParams('"params.uri" must be a string.');
+  return uri;
 }
 
 async function askInTurn(call: Call, gate: Gate, uri: string, known: readonly Known[]): Promise<void> {
+  const begun = serverOfState(call, gate);
   const able = known
     .filter((one) => one.hello !== undefined && 'resources' in one.hello.capabilities)
+    // A retry goes back to where the question came from.
+    .filter(({ target }) => begun === undefined || target.server.id === begun)
     .slice(0, mostAsked);
   for (const { target } of able) {
-    const { response, connection } = await ask(call, gate, target);
-    const code = response.error?.code;
+    const answer = await ask(call, gate, target);
+    const code = answer.response.error?.code;
     if (code === rpcCode.resourceNotFound || code === rpcCode.invalidParams) continue;
-    call.response = forCaller(call, response, connection);
+    call.response = forCaller(call, gate, target, answer);
     return;
   }
   throw noSuchResource(uri);

@@ -31,7 +31,8 @@ export function attachCredentials(call: Call, gate: Gate): void {
   }
   call.targets = targets;
   const [missing] = call.servers.length === 1 ? without : [];
-  const isRequest = call.message?.kind === 'request' && !answeredHere.has(call.message.method);
+  const isRequest =
+    call.message?.kind === 'request' && !answeredHere.has(call.message.method) && call.metaTool === null;
   if (missing !== undefined && isRequest) throw noCredential(missing);
 }
 

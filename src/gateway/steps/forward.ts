@@ -1,11 +1,15 @@
-import type { Call, Gate } from '../call.ts';
+import { type Call, type Gate, requestOf } from '../call.ts';
+import { callTool } from '../operations/call-tool.ts';
 import { serveDiscover, serveInitialize } from '../operations/hello.ts';
+import { serveMetaTool } from '../meta/serve.ts';
 import { serveList } from '../operations/lists.ts';
 import { serveSetLevel } from '../operations/logging.ts';
 import { toOneServer } from '../operations/one-server.ts';
-import { serveCompletion, serveResource } from '../operations/resources.ts';
+import { serveCompletion, serveResource, serveSubscribe, serveUnsubscribe } from '../operations/resources.ts';
+import { sealingTasks, serveTask } from '../operations/tasks.ts';
 import { unknownMethod } from '../refusals.ts';
 import type { Era } from '../rpc/protocol.ts';
+import { allowsMethod } from '../upstreams/extensions.ts';
 
 type Operation = (call: Call, gate: Gate) => Promise<void> | void;
 
@@ -16,35 +20,49 @@ const operations = new Map<string, readonly [Operation, readonly Era[]]>([
   ['initialize', [serveInitialize, ['legacy']]],
   ['ping', [pong, ['legacy']]],
   ['logging/setLevel', [serveSetLevel, ['legacy']]],
-  ['resources/subscribe', [serveResource, ['legacy']]],
-  ['resources/unsubscribe', [serveResource, ['legacy']]],
+  ['resources/subscribe', [serveSubscribe, ['legacy']]],
+  ['resources/unsubscribe', [serveUnsubscribe, ['legacy']]],
   ['server/discover', [serveDiscover, ['modern']]],
   ['subscriptions/listen', [acknowledged, ['modern']]],
   ['tools/list', [serveList, both]],
   ['prompts/list', [serveList, both]],
   ['resources/list', [serveList, both]],
   ['resources/templates/list', [serveList, both]],
-  ['tools/call', [toOneServer, both]],
+  ['tools/call', [sealingTasks(callTool), both]],
+  ['tasks/get', [serveTask, ['modern']]],
+  ['tasks/update', [serveTask, ['modern']]],
+  ['tasks/cancel', [serveTask, ['modern']]],
   ['prompts/get', [toOneServer, both]],
   ['resources/read', [serveResource, both]],
   ['completion/complete', [serveCompletion, both]],
 ]);
 
 /**
- * Task ids are not bound to a caller yet: on a shared connection one could read another's. A notification with an
- * id is none, but a careless server would take it for one and cancel what somebody else is waiting for.
+ * The tasks of 2025-11-25 are not served: their ids are bound to nobody, and a server lists everyone's on a shared
+ * connection. A notification with an id is none, but a careless server would take it for one and cancel what somebody
+ * else is waiting for.
  */
 const withheld = /^(tasks|notifications)\//;
 
 /** Sends the call where it belongs, or answers it from what the gate knows. */
 export function forward(call: Call, gate: Gate): Promise<void> | void {
   if (call.message?.kind !== 'request') return undefined;
+  if (call.metaTool !== null) return serveMetaTool(call, gate);
   const { method } = call.message;
   const known = operations.get(method);
   if (known && !known[1].includes(call.era)) throw unknownMethod();
   if (known) return known[0](call, gate);
   if (call.path.server === null || withheld.test(method)) throw unknownMethod();
-  // Extensions are not listed anywhere: a method that the gate does not know is the server's own affair.
+  return passUnknown(call, gate);
+}
+
+/** Methods of extensions are listed nowhere: one that the gate does not know is the server's affair, within its policy. */
+function passUnknown(call: Call, gate: Gate): Promise<void> {
+  const [target] = call.targets;
+  const known = target && gate.lists.peek(target, call.era, call.capabilities);
+  const { method } = requestOf(call);
+  if (target && !allowsMethod(target.server.definition.extensions, method, known?.hello?.capabilities))
+    throw unknownMethod();
   return toOneServer(call, gate);
 }
 

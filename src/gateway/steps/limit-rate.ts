@@ -5,7 +5,8 @@ import { rateLimited, recordsFull } from '../refusals.ts';
 export function limitRate(call: Call, gate: Gate): void {
   if (!gate.recorder.accepting()) throw recordsFull();
   const { rateLimit } = gate.settings;
-  if (!rateLimit) return;
+  // A description of tools comes from memory, and Open WebUI fetches it for all its people with one key.
+  if (!rateLimit || (call.face === 'openapi' && call.message === undefined)) return;
   const wait = gate.limiter.hit(principalOf(call).id, rateLimit.perMinute);
   if (wait > 0) throw rateLimited(wait);
 }

@@ -24,7 +24,8 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     tenant: call.tenant?.id ?? null,
     face: call.face,
     httpMethod: call.httpMethod,
-    endpoint: call.path.template,
+    // The only trace of a call through call_tool: everything else is the real tool's.
+    endpoint: call.mode === 'meta' ? `${call.path.template}?mode=meta` : call.path.template,
     rpcMethod: request?.method ?? null,
     server: only?.id ?? call.path.server,
     tool: call.tool,

@@ -1,6 +1,11 @@
 import type { SnapshotServer } from '../../access/index.ts';
 import { type Call, type Gate, rightsOfCall } from '../call.ts';
-import { mergedName, splitName } from '../lists/names.ts';
+import { splitName, unshortened } from '../lists/names.ts';
+import { itemNamed } from '../lists/view.ts';
+import { ownTools } from '../meta/own-tools.ts';
+import { throughMeta } from '../meta/through-meta.ts';
+import { isMetaTool } from '../meta/tools.ts';
+import { isAboutTask, resolveTask } from '../tasks/resolve-task.ts';
 import { targetOf } from './attach-credentials.ts';
 import { invalidParams, noSuchPrompt, noSuchServer, noSuchTool } from '../refusals.ts';
 import { isObject, type RpcRequest } from '../rpc/message.ts';
@@ -20,22 +25,64 @@ const naming = new Map<string, Naming>([
 
 /** Which servers this call is about: the one in its path, the one its name begins with, or all of the caller's. */
 export function resolveServer(call: Call, gate: Gate): Promise<void> | void {
-  const { server } = call.path;
-  if (server !== null) return one(call, server);
   const request = call.message?.kind === 'request' ? call.message : undefined;
+  if (request?.method === 'tools/call' && isMetaTool(request.params?.['name'])) {
+    const servers = call.path.server === null ? all(call) : [only(call, call.path.server)];
+    return throughMeta(call, gate, { request, servers, resolve: (named) => resolve(call, gate, named) });
+  }
+  return resolve(call, gate, request);
+}
+
+function resolve(call: Call, gate: Gate, request: RpcRequest | undefined): Promise<void> | void {
+  if (request && call.era === 'modern' && isAboutTask(request.method)) {
+    const { server } = call.path;
+    return resolveTask(call, gate, { request, at: server === null ? undefined : only(call, server) });
+  }
+  if (call.path.server !== null) return one(call, gate, call.path.server, request);
   const named = request && naming.get(request.method);
   if (request && named) return byName(call, gate, request, named);
   if (request?.method === 'completion/complete') return byReference(call, gate, request);
-  call.servers = rightsOfCall(call).servers.flatMap((id) => call.snapshot.servers.get(id) ?? []);
+  call.servers = all(call);
   return undefined;
 }
 
-function one(call: Call, id: string): void {
+function all(call: Call): SnapshotServer[] {
+  return rightsOfCall(call).servers.flatMap((id) => call.snapshot.servers.get(id) ?? []);
+}
+
+function only(call: Call, id: string): SnapshotServer {
   const server = visible(call, id);
   if (!server) throw noSuchServer(id);
+  return server;
+}
+
+function one(call: Call, gate: Gate, id: string, request: RpcRequest | undefined): Promise<void> | void {
+  const server = only(call, id);
   call.servers = [server];
-  const request = call.message?.kind === 'request' ? call.message : undefined;
-  if (request?.method === 'tools/call') call.tool = nameIn(request);
+  if (request?.method !== 'tools/call') return undefined;
+  const shown = nameIn(request);
+  call.tool = shown;
+  const renamed = ownName(call, gate, server, { name: shown, shown });
+  return renamed?.then((own) => {
+    if (own !== shown) rename(call, request, 'tools', own);
+  });
+}
+
+/**
+ * The server's own name of a tool that goes by another one here; undefined: nothing is called so. The own name goes on
+ * working beside the new one, because clients keep lists for long, and it never means another tool. `shown` is the
+ * name in the caller's list.
+ */
+function ownName(
+  call: Call,
+  gate: Gate,
+  server: SnapshotServer,
+  { name, shown }: { name: string; shown: string },
+): Promise<string> | undefined {
+  const tool = rightsOfCall(call).texts.get(server.id)?.toolOf.get(name);
+  if (tool === undefined || tool === name) return undefined;
+  // Whether the name could be used depends on the other tools.
+  return ownTools(call, gate, [server]).then(({ view }) => itemNamed(view, shown)?.key ?? name);
 }
 
 function byName(call: Call, gate: Gate, request: RpcRequest, { kind, refuse }: Naming): Promise<void> | void {
@@ -44,7 +91,12 @@ function byName(call: Call, gate: Gate, request: RpcRequest, { kind, refuse }: N
   const server = split && visible(call, split.server);
   if (!split || !server) throw refuse(merged);
   call.servers = [server];
-  if (!split.isHashed) return rename(call, request, kind, split.rest);
+  if (!split.isHashed) {
+    const renamed =
+      kind === 'tools' ? ownName(call, gate, server, { name: split.rest, shown: merged }) : undefined;
+    if (renamed) return renamed.then((own) => rename(call, request, kind, own));
+    return rename(call, request, kind, split.rest);
+  }
   return unhashed(call, gate, server, { kind, merged }).then((name) => {
     if (name === undefined) throw refuse(merged);
     rename(call, request, kind, name);
@@ -67,7 +119,7 @@ async function unhashed(
   if (!target) return undefined;
   const known = gate.lists.peek(target, call.era, call.capabilities);
   await gate.lists.settle([known], gate.settings.listDeadlineMs);
-  return known.lists.get(kind)?.find((item) => mergedName(server.id, item.key) === merged)?.key;
+  return unshortened(server.id, known.lists.get(kind) ?? [], merged);
 }
 
 /** `completion/complete` names a prompt or a resource template inside `ref` (server/utilities/completion.mdx). */
@@ -76,7 +128,7 @@ function byReference(call: Call, gate: Gate, request: RpcRequest): Promise<void>
   if (!isObject(ref)) throw invalidParams('"params.ref" must be an object.');
   if (ref['type'] !== 'ref/prompt') {
     // Templates keep their URIs, so the server is found by them, when its lists are at hand.
-    call.servers = rightsOfCall(call).servers.flatMap((id) => call.snapshot.servers.get(id) ?? []);
+    call.servers = all(call);
     return undefined;
   }
   const merged = String(ref['name']);
