@@ -24,10 +24,20 @@ export interface Connection {
   readonly call: Call;
 }
 
+interface Address {
+  readonly url?: string;
+  readonly token?: string;
+  readonly json?: boolean;
+}
+
 /** Where the command's options and the environment say that Toolgate is. */
 export function connect(command: Command, terminal: Terminal): Connection {
+  return connectTo(command.optsWithGlobals<Address>(), terminal);
+}
+
+/** The same for a command whose own options mean something else by these names. */
+export function connectTo(options: Address, terminal: Terminal): Connection {
   const { env } = terminal;
-  const options = command.optsWithGlobals<{ url?: string; token?: string; json?: boolean }>();
   const url = (options.url ?? (env['PUBLIC_URL'] || `http://localhost:${env['PORT'] || '8085'}`)).replace(
     /\/+$/,
     '',

@@ -5,6 +5,9 @@ import { CallError } from './call.ts';
 import { doctorCommand } from './doctor.ts';
 import { explainCommand } from './explain.ts';
 import { migrateCommand } from './migrate.ts';
+import { openWebUiCommand } from './openwebui-install.ts';
+import { pinsAcceptCommand } from './pins-accept.ts';
+import { pinsListCommand } from './pins-list.ts';
 import { serveCommand } from './serve.ts';
 import type { Outcome, Terminal } from './terminal.ts';
 import { tokenCreateCommand } from './token-create.ts';
@@ -37,10 +40,13 @@ function program(terminal: Terminal, outcome: Outcome): Command {
   const token = new Command('token').description('API tokens and connection keys');
   for (const build of [tokenCreateCommand, tokenListCommand, tokenRevokeCommand])
     token.addCommand(build(terminal));
-  for (const build of [serveCommand, migrateCommand, doctorCommand])
+  const pins = new Command('pins').description('definitions of tools: what changed, and accepting it');
+  for (const build of [pinsListCommand, pinsAcceptCommand]) pins.addCommand(build(terminal));
+  for (const build of [serveCommand, migrateCommand, doctorCommand, openWebUiCommand])
     root.addCommand(build(terminal, outcome));
   for (const build of [applyCommand, explainCommand]) root.addCommand(build(terminal));
   root.addCommand(token);
+  root.addCommand(pins);
   quietExit(root, terminal);
   return root;
 }
