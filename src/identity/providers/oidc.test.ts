@@ -1,5 +1,7 @@
 // What makes an access token valid or not, one thing at a time. Claims by kind: claims.test.ts.
 import { createHmac, createPublicKey } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { JWTPayload } from 'jose';
 import { afterAll, expect, test } from 'vitest';
 import { makeKey, startIssuer } from '../../../test/fakes/oidc-issuer.ts';
@@ -47,6 +49,19 @@ test('a right token is let in, and at once when it comes again', async () => {
   });
   const again = world.identity.authenticate({ header: () => `Bearer ${token}`, clientIp: '', path: '/mcp' });
   expect(again).not.toBeInstanceOf(Promise);
+});
+
+test('somebody who came once does not keep the picture of then in memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void; // that is what the flag puts there
+  await world.call(await issuer.sign(claims()));
+  const then = new WeakRef(world.snapshot.current());
+  await world.snapshot.refresh();
+  const isKept = () => {
+    collect();
+    return then.deref() !== undefined;
+  };
+  await expect.poll(isKept).toBe(false);
 });
 
 test.each<[string, Record<string, unknown>, Record<string, unknown>?]>([

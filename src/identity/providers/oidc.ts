@@ -44,7 +44,8 @@ interface Verified {
   readonly facts: TokenFacts;
   readonly until: number;
   readonly generation: unknown;
-  directory: Directory;
+  /** Not held: everyone who came once would keep a picture of that moment in memory. */
+  directory: WeakRef<Directory>;
   principal: Principal;
   sightAt: number;
 }
@@ -67,15 +68,19 @@ export function oidc(deps: OidcDeps): Provider {
     const principal = mapping.principal(facts, directory);
     mapping.sight(facts, principal);
     const until = Math.min((exp + trusted.config.clockToleranceSeconds) * 1000, now + verifyAgainMs);
-    verified.set(digest, { facts, until, generation, directory, principal, sightAt: now + sightAgainMs });
+    verified.set(digest, {
+      ...{ facts, until, generation, principal },
+      directory: new WeakRef(directory),
+      sightAt: now + sightAgainMs,
+    });
     return principal;
   }
 
   function principalOf(entry: Verified, now: number): Principal {
     const directory = deps.directory();
-    if (entry.directory !== directory) {
+    if (entry.directory.deref() !== directory) {
       entry.principal = mapping.principal(entry.facts, directory);
-      entry.directory = directory;
+      entry.directory = new WeakRef(directory);
       entry.sightAt = now;
     }
     if (now >= entry.sightAt) {
