@@ -47,7 +47,10 @@ export async function node(limits: Partial<BridgeLimits> = {}) {
 }
 
 /** A server at work on one request: the test plays the server. */
-export function serverAtWork(parked: ParkedCalls, o: { principal?: string; given?: GivenAnswers } = {}) {
+export function serverAtWork(
+  parked: ParkedCalls,
+  o: { principal?: string; given?: GivenAnswers; isAllowed?: () => boolean; rawParams?: string } = {},
+) {
   const controller = new AbortController();
   const heard: string[] = [];
   let outgoing!: Outgoing;
@@ -59,6 +62,7 @@ export function serverAtWork(parked: ParkedCalls, o: { principal?: string; given
       digest: 'd',
       capabilities: '{"elicitation":{},"roots":{}}',
     }),
+    isAllowed: () => o.isAllowed?.() ?? true,
     send: (sent) => {
       outgoing = sent;
       return new Promise((resolve, reject) => {
@@ -68,7 +72,7 @@ export function serverAtWork(parked: ParkedCalls, o: { principal?: string; given
     },
     outgoing: {
       method: 'tools/call',
-      rawParams: '{}',
+      rawParams: o.rawParams ?? '{}',
       controller,
       timeoutMs: 1_000,
       onNotification: ({ method }) => void heard.push(method),

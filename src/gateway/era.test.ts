@@ -186,7 +186,7 @@ test.each<[string, string, Era, Era, string, string | undefined]>([
   expect(resultForCaller(from, method, north, south)).toBe(to);
 });
 
-test.each<[string, string, Era, string, string]>([
+test.each<[string, string, Era, string, string, Era?]>([
   [
     'a missing resource has the modern code for a modern caller',
     'resources/read',
@@ -202,6 +202,22 @@ test.each<[string, string, Era, string, string]>([
     '{"code":-32002,"message":"m","data":{"uri":"a"}}',
   ],
   [
+    'within the legacy era nothing changes',
+    'resources/read',
+    'legacy',
+    '{"code":-32602,"message":"m","data":{"uri":"a"}}',
+    '{"code":-32602,"message":"m","data":{"uri":"a"}}',
+    'legacy',
+  ],
+  [
+    'nor within the modern one',
+    'resources/read',
+    'modern',
+    '{"code":-32002,"message":"m","data":{"uri":"a"}}',
+    '{"code":-32002,"message":"m","data":{"uri":"a"}}',
+    'modern',
+  ],
+  [
     'other wrong params keep their code',
     'resources/read',
     'legacy',
@@ -215,8 +231,8 @@ test.each<[string, string, Era, string, string]>([
     '{"code":-32602,"message":"m","data":{"uri":"a"}}',
     '{"code":-32602,"message":"m","data":{"uri":"a"}}',
   ],
-])('error: %s', (_says, ...[method, north, from, to]) => {
-  expect(errorForCaller(responseWith(from), method, north)).toBe(to);
+])('error: %s', (_says, ...[method, north, from, to, south = north === 'modern' ? 'legacy' : 'modern']) => {
+  expect(errorForCaller(responseWith(from), method, north, south)).toBe(to);
 });
 
 function responseWith(rawError: string): RpcResponse {

@@ -94,8 +94,9 @@ function withoutServerInfo(rawResult: string): Record<string, string | null> {
 }
 
 /** The error as the caller's era spells it: a missing resource has another code in each. */
-export function errorForCaller(response: RpcResponse, method: string, north: Era): string {
+export function errorForCaller(response: RpcResponse, method: string, north: Era, south: Era): string {
   const rawError = response.rawError ?? `{"code":${rpcCode.internal},"message":"Internal error"}`;
+  if (north === south) return rawError;
   const code = response.error?.code;
   if (north === 'modern' && code === rpcCode.resourceNotFound)
     return editObject(rawError, { code: String(rpcCode.invalidParams) });

@@ -138,6 +138,24 @@ describe('rights', () => {
     expect([out.ended(), stays.ended(), hub.size]).toEqual([1, 0, 1]);
   });
 
+  test('an answer under way ends with its caller’s credential, and not because the gate shuts down', async () => {
+    const { hub } = world();
+    const ended: string[] = [];
+    const answer = (name: string, check: () => Promise<void>) =>
+      hub.watch({ principal: caller('alice@acme.com'), check, end: () => void ended.push(name) });
+    answer('out', async () => {
+      throw new Error('revoked');
+    });
+    answer('stays', async () => undefined);
+    const leave = answer('has ended', async () => {
+      throw new Error('nobody asks');
+    });
+    leave();
+    await vi.advanceTimersByTimeAsync(4_000);
+    hub.close();
+    expect(ended).toEqual(['out']);
+  });
+
   test('a check that takes long is not begun again meanwhile', async () => {
     const { subscribe } = world();
     let checks = 0;

@@ -6,9 +6,16 @@ import { type ListKind, listKinds, lists } from './lists/kinds.ts';
 import type { RpcNotification } from './rpc/message.ts';
 import type { Target } from './upstreams/target.ts';
 
-/** A client that keeps a stream open to hear of changes. */
-export interface Subscriber {
+/** An open stream of somebody whose credential may cease to count. */
+export interface Watched {
   readonly principal: Principal;
+  /** Throws or rejects when the caller's credential no longer counts. */
+  check(): Promise<void>;
+  end(): void;
+}
+
+/** A client that keeps a stream open to hear of changes. */
+export interface Subscriber extends Watched {
   /** Session of the legacy era. */
   readonly session: string | null;
   /** Which lists it wants to hear about. */
@@ -18,9 +25,6 @@ export interface Subscriber {
   notify(method: string, rawParams: string | undefined): void;
   /** Does it take log messages of this level that belong to no request? */
   hears(level: unknown): boolean;
-  /** Throws or rejects when the caller's credential no longer counts. */
-  check(): Promise<void>;
-  end(): void;
 }
 
 /** As much of a target as says whom its news are for. */
@@ -32,7 +36,8 @@ interface Seen {
 /** Everyone who listens. Changes reach those who may see them; those who lost their rights are sent away. */
 export class Hub {
   readonly #subscribers = new Map<Subscriber, string>();
-  readonly #checking = new Set<Subscriber>();
+  readonly #watched = new Set<Watched>();
+  readonly #checking = new Set<Watched>();
   readonly #snapshot: () => Snapshot;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -54,6 +59,12 @@ export class Hub {
   add(subscriber: Subscriber): () => void {
     this.#subscribers.set(subscriber, this.#signature(subscriber));
     return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** A stream that answers a request: a shut-down lets it come to its end. Returns how to leave. */
+  watch(stream: Watched): () => void {
+    this.#watched.add(stream);
+    return () => this.#watched.delete(stream);
   }
 
   listsChanged(target: Seen, kinds: readonly ListKind[]): void {
@@ -83,29 +94,31 @@ export class Hub {
         this.#subscribers.set(subscriber, now);
         this.#tell(subscriber, listKinds);
       }
-      void this.#verify(subscriber);
+      void this.#verify(subscriber, () => this.#subscribers.delete(subscriber));
     }
+    for (const stream of this.#watched) void this.#verify(stream, () => this.#watched.delete(stream));
   }
 
   close(): void {
     clearInterval(this.#timer);
     for (const subscriber of this.#subscribers.keys()) subscriber.end();
     this.#subscribers.clear();
+    this.#watched.clear();
   }
 
-  async #verify(subscriber: Subscriber): Promise<void> {
+  async #verify(stream: Watched, forget: () => void): Promise<void> {
     // One at a time: a check may wait for somebody else's keys.
-    if (this.#checking.has(subscriber)) return;
-    this.#checking.add(subscriber);
+    if (this.#checking.has(stream)) return;
+    this.#checking.add(stream);
     try {
-      await subscriber.check();
+      await stream.check();
     } catch (error) {
-      const { id } = subscriber.principal;
+      const { id } = stream.principal;
       this.#log.info({ principal: id, err: error }, 'stream ended: its credential no longer counts');
-      this.#subscribers.delete(subscriber);
-      subscriber.end();
+      forget();
+      stream.end();
     } finally {
-      this.#checking.delete(subscriber);
+      this.#checking.delete(stream);
     }
   }
 

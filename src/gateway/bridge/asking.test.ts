@@ -14,7 +14,19 @@ import {
   textIn,
   type Json,
 } from '../../../test/asking-world.ts';
-import { as, gatewayWorld } from '../../../test/gateway-world.ts';
+import { as, gatewayWorld, type Picture } from '../../../test/gateway-world.ts';
+
+const alice = 'alice@acme.com';
+const withTenant = (before: Picture, url: string): Picture => ({
+  ...before,
+  groups: { ...before.groups, acme: { tenant: 'acme' } },
+  tenants: { acme: { endpoints: { legacy: url } } },
+  users: { [alice]: { groups: ['all', 'acme'] } },
+});
+const withLegacyAt = (before: Picture, url: string): Picture => ({
+  ...before,
+  servers: { ...before.servers, legacy: { type: 'http', url, timeoutMs: 10_000 } },
+});
 
 describe('a modern client and a legacy server that asks', () => {
   test.each(['/mcp/legacy', '/mcp'])('on %s: form, page, model and roots', async (path) => {
@@ -136,6 +148,46 @@ describe('a modern client and a legacy server that asks', () => {
       message: 'This is no retry that the gate can go on with: make the call again from the start.',
     });
     expect(textIn(await askModern(world, retryParams()))).toContain('Ann');
+  });
+
+  test.each<[string, (before: Picture) => Picture]>([
+    ['the server has moved', (before) => withLegacyAt(before, `${legacy.url}?moved`)],
+    ['the server has moved for the tenant', (before) => withTenant(before, `${legacy.url}?moved`)],
+    ['the caller was disabled', (before) => ({ ...before, users: { [alice]: { disabled: true } } })],
+    ['the caller has left the group', (before) => ({ ...before, users: { [alice]: { groups: [] } } })],
+    [
+      'the tool was taken away',
+      (before) => ({ ...before, groups: { all: { servers: { legacy: ['*', '!ask_form'] } } } }),
+    ],
+  ])('a call that is parked ends, and is not continued, when %s', async (_what, change) => {
+    const before = legacy.cancelled();
+    const start = withTenant(picture(), legacy.url);
+    const world = await gatewayWorld(start, { bridgeLimits: { recheckMs: 60_000 } });
+    const { retryParams } = await begun(world, { name: 'ask_form' });
+    world.change(change(start));
+    const executed = legacy.calls.length;
+    const { result, error } = await askModern(world, retryParams());
+    expect(result?.isError === true || error !== undefined).toBe(true);
+    expect(legacy.calls).toHaveLength(executed);
+    const quick = await gatewayWorld(start, { bridgeLimits: { recheckMs: 5 } });
+    await begun(quick, { name: 'ask_form' });
+    expect(quick.gateway.gate.parked.size).toBe(1);
+    quick.change(change(start));
+    await expect.poll(() => quick.gateway.gate.parked.size).toBe(0);
+    await expect.poll(() => legacy.cancelled()).toBeGreaterThan(before);
+  });
+
+  test('the same retry twice at once is carried out once', async () => {
+    const world = await gatewayWorld(picture());
+    const { retryParams } = await begun(world, { name: 'ask_form' });
+    const executed = legacy.calls.length;
+    const answers = await Promise.all([1, 2, 3].map(() => askModern(world, retryParams())));
+    // One that another took the place of is told so; nobody is told what did not happen.
+    const texts = answers.map(textIn);
+    expect(texts.some((text) => text.includes('Ann'))).toBe(true);
+    expect(texts.every((text) => text.includes('Ann') || text.includes('Another request'))).toBe(true);
+    expect(textIn(await askModern(world, retryParams()))).toContain('Ann');
+    expect(legacy.calls).toHaveLength(executed);
   });
 
   test('answers that come too late are told so, and the server was told to stop', async () => {

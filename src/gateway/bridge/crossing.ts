@@ -3,6 +3,8 @@ import { isObject, type RpcNotification, type RpcResponse } from '../rpc/message
 import { rpcCode } from '../rpc/protocol.ts';
 import { WireError } from '../rpc/wire-error.ts';
 import type { Outgoing } from '../upstreams/outgoing.ts';
+import { resolveTenant } from '../steps/resolve-tenant.ts';
+import { reachTool, reachWhole } from '../subscriptions/reach.ts';
 import type { Target } from '../upstreams/target.ts';
 import { knownTool, toolsSeen } from './known-tool.ts';
 import { isLegacyOnly } from './modern-notifications.ts';
@@ -40,7 +42,21 @@ function sendToLegacy(crossing: Crossing, given: GivenAnswers | undefined): Prom
   // A client that declared nothing cannot be asked, and its calls are never parked.
   if (call.capabilities === '{}' || !maySuspend(method)) return crossing.request(outgoing);
   const subject = () => subjectOf(call, target);
-  return gate.parked.run({ subject, send: (o) => crossing.request(o), outgoing, given });
+  const isAllowed = () => mayGoOn(call, gate, target);
+  return gate.parked.run({ subject, isAllowed, send: (o) => crossing.request(o), outgoing, given });
+}
+
+/** Would the call be let through at this moment, to the same server at the same address with the same credentials? */
+function mayGoOn(call: Call, gate: Gate, { key, server: { id } }: Target): boolean {
+  const tenant = call.tenant?.id;
+  try {
+    resolveTenant(call, gate);
+  } catch {
+    // Why does not matter: a retry would be told.
+    return false;
+  }
+  const reached = call.tool === null ? reachWhole(call, gate, id) : reachTool(call, gate, id, call.tool);
+  return call.tenant?.id === tenant && reached?.key === key;
 }
 
 /** A legacy server does not look at the headers, so the gate is the last that can. */

@@ -113,6 +113,14 @@ test('headers that a server refuses are the gate’s fault towards a legacy call
   expect(await answerTo(error, { north: 'modern', south: 'modern' })).toMatchObject({ status: 400, error });
 });
 
+test.each([-32020, -32021, -32022])(
+  'between a legacy server and its legacy caller %i means what the server says it means',
+  async (code) => {
+    const error = { code, message: 'Out of paper', data: { requiredCapabilities: { tray: {} } } };
+    expect(await answerTo(error, { north: 'legacy', south: 'legacy' })).toMatchObject({ status: 200, error });
+  },
+);
+
 const page = (elicitations: unknown) => ({
   code: -32042,
   message: 'Open this first',

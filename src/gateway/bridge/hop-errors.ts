@@ -22,6 +22,8 @@ export function translateHopError(
 ): RpcResponse | undefined {
   const server = target.server.id;
   const { code, data } = response.error ?? {};
+  // Codes that the modern era gave a meaning to are a legacy server's own, and its callers know what it means.
+  if (south === 'legacy' && call.era === 'legacy') return undefined;
   if (code === rpcCode.unsupportedVersion)
     throw broken(server, `The server "${server}" no longer speaks the revision of MCP it did.`);
   if (code === rpcCode.headerMismatch && call.era === 'legacy')

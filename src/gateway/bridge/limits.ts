@@ -11,8 +11,14 @@ export interface BridgeLimits {
   readonly mostQuestions: number;
   /** How long further questions are waited for, so that they travel together. */
   readonly gatherMs: number;
-  /** Bytes of an answer that came while nobody waited. */
+  /** Characters of an answer that is kept, because nobody waited for it or because the same retry may come again. */
   readonly keptBytes: number;
+  /** Characters that are kept of all calls that are parked: params, questions, answers. Full: as with `mostParked`. */
+  readonly mostKept: number;
+  /** The same of answers that were given; the oldest make room. */
+  readonly mostTold: number;
+  /** How often it is looked whether the callers of parked calls may still make them. */
+  readonly recheckMs: number;
   /** Another process has so long to say that it takes a retry over. */
   readonly takeOverMs: number;
   /** It says so often that it is still there, and has `silenceMs` to say so. */
@@ -30,6 +36,9 @@ export const bridgeLimits: BridgeLimits = {
   mostQuestions: 20,
   gatherMs: 20,
   keptBytes: 1024 * 1024,
+  mostKept: 128 * 1024 * 1024,
+  mostTold: 32 * 1024 * 1024,
+  recheckMs: 2_000,
   takeOverMs: 2_000,
   pingMs: 2_000,
   silenceMs: 4_000,

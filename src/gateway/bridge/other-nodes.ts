@@ -2,7 +2,7 @@ import { type Bus, longestMessage } from '../../platform/bus/contract.ts';
 import { UpstreamError, type UpstreamFailure } from '../connectors/contract.ts';
 import { parseMessage, type RpcNotification, responseText } from '../rpc/message.ts';
 import type { BridgeLimits } from './limits.ts';
-import type { ParkedCall, Settled, Waiting } from './parked-call.ts';
+import type { Continued, Settled, Waiting } from './parked-call.ts';
 
 /**
  * A retry that lands on another process than the one whose request to the server is open. The process with the retry
@@ -46,7 +46,7 @@ type Reply =
 
 /** Where parked calls are found. */
 interface Parked {
-  find(id: string, principal: string, digest: string): ParkedCall | undefined;
+  find(id: string, principal: string, digest: string): Continued | undefined;
 }
 
 /** Lets other processes continue the calls that are parked here. Returns how to stop. */
@@ -84,7 +84,7 @@ export function serveOtherNodes(bus: Bus, parked: Parked, limits: BridgeLimits):
 
 /** Stands in, beside a parked call, for a request that waits in another process. */
 class RemoteRetry implements Waiting {
-  readonly #call: ParkedCall;
+  readonly #call: Continued;
   readonly #limits: BridgeLimits;
   readonly #o: { notify(message: RpcNotification): void; forget(): void };
   #reply: Reply | undefined;
@@ -92,7 +92,7 @@ class RemoteRetry implements Waiting {
   #silence: NodeJS.Timeout;
 
   constructor(
-    call: ParkedCall,
+    call: Continued,
     limits: BridgeLimits,
     o: { notify(message: RpcNotification): void; forget(): void },
   ) {

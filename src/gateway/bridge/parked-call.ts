@@ -28,11 +28,21 @@ export interface ParkedCallOptions {
   /** Of the request to the server. */
   readonly controller: AbortController;
   readonly waiting: Waiting;
+  /** Length of its params. */
+  readonly paramsLength: number;
+  /** May so many more characters be kept? */
+  hasRoom(length: number): boolean;
+  /** Would the call be let through at this moment, to the same server in the same way? */
+  isAllowed(): boolean;
   seal(open: ParkedCall['open'], answered: ParkedCall['answered']): string;
   /** A message that nobody waits for was dropped. */
   onDropped(method: string): void;
-  onOver(): void;
+  /** `told`: what the server answered, for a retry that comes once more; undefined when the call was given up. */
+  onOver(told: Settled | undefined): void;
 }
+
+/** What a retry goes on with. */
+export type Continued = Pick<ParkedCall, 'subject' | 'attach' | 'cancel'>;
 
 interface Question {
   readonly digest: string;
@@ -77,6 +87,13 @@ export class ParkedCall {
     return this.#answered;
   }
 
+  /** Characters that are kept for it. */
+  get kept(): number {
+    let sum = this.#o.paramsLength + lengthOf(this.#outcome);
+    for (const { raw } of this.#questions.values()) sum += raw.length;
+    return sum;
+  }
+
   /** The server's question; resolves when a retry answers it. */
   ask(request: RpcRequest): Promise<ClientAnswer> {
     const { limits, subject } = this.#o;
@@ -85,9 +102,11 @@ export class ParkedCall {
       return Promise.resolve(notDeclared(request.method));
     if (this.#questions.size >= limits.mostQuestions || this.#rounds >= limits.mostRounds)
       return refused('Too many questions in one call');
+    const raw = questionForModern(request);
+    if (!this.#o.hasRoom(raw.length)) return refused(noRoom);
     return new Promise((resolve) => {
       const digest = questionDigest(request.method, request.params);
-      this.#questions.set(`q${++this.#asked}`, { digest, raw: questionForModern(request), resolve });
+      this.#questions.set(`q${++this.#asked}`, { digest, raw, resolve });
       this.#gather();
     });
   }
@@ -116,12 +135,20 @@ export class ParkedCall {
     // After a failure the server hears that it was cancelled, if it can hear; an answer might get there first.
     if ('response' in outcome) this.#endQuestions();
     const waiting = this.#waiting;
-    if (!waiting) {
-      this.#outcome = 'response' in outcome ? this.#fitting(outcome) : outcome;
-      return;
+    const fitting = this.#fitting(outcome);
+    if (waiting) {
+      this.#end('response' in outcome ? fitting : undefined);
+      return waiting.settle(outcome);
     }
-    this.#end();
-    waiting.settle(outcome);
+    // The client was gone before it had read the question, so it cannot come back.
+    if ('error' in outcome && this.#o.controller.signal.aborted) return this.#end();
+    this.#outcome = fitting;
+  }
+
+  /** Gives the call up when its caller has lost the right to it. One that is waited for has just been let through. */
+  recheck(): void {
+    if (this.#waiting || this.#o.isAllowed()) return;
+    this.cancel(new UpstreamError('cancelled', 'The caller may not make this call any more.'));
   }
 
   /** Gives the call up: the server is told to stop. */
@@ -164,9 +191,11 @@ export class ParkedCall {
   #leave(): void {
     const waiting = this.#waiting;
     if (!waiting || this.#questions.size === 0) return;
-    this.#rounds++;
+    const { parkedMs, mostRounds } = this.#o.limits;
+    // A client that comes back without answers would keep the call for ever.
+    if (++this.#rounds > mostRounds)
+      return this.cancel(new UpstreamError('cancelled', 'The questions of the server were not answered.'));
     this.#waiting = undefined;
-    const { parkedMs } = this.#o.limits;
     this.#expiry = setTimeout(
       () => this.cancel(new Error('nobody brought the answers in time')),
       parkedMs,
@@ -176,20 +205,20 @@ export class ParkedCall {
     waiting.settle({ response: inputRequired(`{${requests.join(',')}}`, state) });
   }
 
-  #fitting(outcome: { readonly response: RpcResponse }): Settled {
-    const { rawResult, rawError } = outcome.response;
-    if ((rawResult ?? rawError ?? '').length <= this.#o.limits.keptBytes) return outcome;
+  #fitting(outcome: Settled): Settled {
+    const length = lengthOf(outcome);
+    if (length <= this.#o.limits.keptBytes && this.#o.hasRoom(length)) return outcome;
     const { server } = this.subject;
-    const message = `The answer of the server "${server}" came while nobody waited and was too large to keep.`;
+    const message = `The answer of the server "${server}" was too large to keep it for this request.`;
     return { error: new UpstreamError('too_large', message) };
   }
 
-  #end(): void {
+  #end(told?: Settled): void {
     this.#isOver = true;
     this.#waiting = undefined;
     clearTimeout(this.#expiry);
     clearTimeout(this.#gathering);
-    this.#o.onOver();
+    this.#o.onOver(told);
   }
 
   #endQuestions(): void {
@@ -197,6 +226,16 @@ export class ParkedCall {
     this.#questions.clear();
   }
 }
+
+/** Characters of a response; a failure has none that count. */
+export function lengthOf(outcome: Settled | undefined): number {
+  if (!outcome || 'error' in outcome) return 0;
+  const { rawResult, rawError } = outcome.response;
+  return (rawResult ?? rawError ?? '').length;
+}
+
+/** What a server hears whose question there is no room for. */
+export const noRoom = 'Too many calls wait for answers of their clients; try again later';
 
 /** The result that asks the client for more. `rawRequests` is JSON text of an object. */
 export function inputRequired(rawRequests: string, state: string): RpcResponse {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Bus } from '../../platform/bus/contract.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
@@ -6,7 +7,16 @@ import type { RpcNotification, RpcRequest, RpcResponse } from '../rpc/message.ts
 import type { ClientAnswer, Outgoing } from '../upstreams/outgoing.ts';
 import { type BridgeLimits, bridgeLimits } from './limits.ts';
 import { type GivenAnswers, missingFor, questionDigest, takeGiven } from './questions.ts';
-import { notDeclared, ParkedCall, refused, type Settled, type Subject } from './parked-call.ts';
+import {
+  type Continued,
+  lengthOf,
+  noRoom,
+  notDeclared,
+  ParkedCall,
+  refused,
+  type Settled,
+  type Subject,
+} from './parked-call.ts';
 import { openState, type RequestState, sealState } from './request-state.ts';
 import { serveOtherNodes } from './other-nodes.ts';
 
@@ -14,6 +24,8 @@ import { serveOtherNodes } from './other-nodes.ts';
 export interface Bridged {
   /** Made only when there is a question. */
   subject(): Subject;
+  /** Would the call be let through at this moment, to the same server in the same way? */
+  isAllowed(): boolean;
   send(outgoing: Outgoing): Promise<RpcResponse>;
   /** Its controller becomes the parked call's own: nothing aborts it once the client has its answer. */
   readonly outgoing: Outgoing;
@@ -29,19 +41,27 @@ export interface ParkedCallsOptions {
   readonly limits?: Partial<BridgeLimits> | undefined;
 }
 
-/** Every call of this process that waits for the answers of a modern client, bounded in number and time. */
+/**
+ * Every call of this process that waits for the answers of a modern client, bounded in number, size and time. A retry
+ * that comes once more is told what the first one was, so that nothing is done twice.
+ */
 export class ParkedCalls {
   readonly limits: BridgeLimits;
   readonly #o: ParkedCallsOptions;
   readonly #calls = new Map<string, ParkedCall>();
   readonly #perPrincipal = new Map<string, number>();
+  readonly #told: LRUCache<string, Continued>;
   readonly #stopServing: () => void;
+  readonly #timer: NodeJS.Timeout;
   #closed = false;
 
   constructor(o: ParkedCallsOptions) {
     this.#o = o;
     this.limits = { ...bridgeLimits, ...o.limits };
+    const { mostTold, parkedMs, recheckMs } = this.limits;
+    this.#told = new LRUCache({ maxSize: mostTold, ttl: parkedMs });
     this.#stopServing = serveOtherNodes(o.bus, this, this.limits);
+    this.#timer = setInterval(() => this.#recheck(), recheckMs).unref();
   }
 
   get size(): number {
@@ -76,7 +96,7 @@ export class ParkedCalls {
         parked ??= this.#park(bridged, request, settle);
         if (parked) return parked.ask(request);
         return declared(bridged.subject(), request)
-          ? refused('Too many calls wait for answers of their clients; try again later')
+          ? refused(noRoom)
           : Promise.resolve(notDeclared(request.method));
       };
       const finish = (outcome: Settled) => (parked ? parked.finish(outcome) : settle(outcome));
@@ -87,11 +107,11 @@ export class ParkedCalls {
     });
   }
 
-  /** The parked call of that name, if it is this principal's and this request's. */
-  find(id: string, principal: string, digest: string): ParkedCall | undefined {
-    const parked = this.#calls.get(id);
-    const { subject } = parked ?? {};
-    return subject?.principal === principal && subject.digest === digest ? parked : undefined;
+  /** The call of that name, parked or answered lately, if it is this principal's and this request's. */
+  find(id: string, principal: string, digest: string): Continued | undefined {
+    const found = this.#calls.get(id) ?? this.#told.get(id);
+    const { subject } = found ?? {};
+    return subject?.principal === principal && subject.digest === digest ? found : undefined;
   }
 
   readState(sealed: string): RequestState | undefined {
@@ -106,6 +126,7 @@ export class ParkedCalls {
   /** Ends every parked call at its server. Retries find another process, or are sent anew. */
   close(): void {
     this.#closed = true;
+    clearInterval(this.#timer);
     this.#stopServing();
     for (const parked of [...this.#calls.values()]) parked.cancel(new Error('the gate shuts down'));
   }
@@ -115,8 +136,9 @@ export class ParkedCalls {
     const subject = bridged.subject();
     const own = this.#perPrincipal.get(subject.principal) ?? 0;
     const { mostParked, mostPerPrincipal } = this.limits;
+    const paramsLength = bridged.outgoing.rawParams?.length ?? 0;
     if (this.#closed || !declared(subject, request)) return undefined;
-    if (this.#calls.size >= mostParked || own >= mostPerPrincipal) {
+    if (this.#calls.size >= mostParked || own >= mostPerPrincipal || !this.#hasRoom(paramsLength)) {
       const { principal, server } = subject;
       this.#o.log.warn({ principal, server, parked: this.#calls.size, own }, 'no room to park a call');
       return undefined;
@@ -129,15 +151,29 @@ export class ParkedCalls {
       seal: (open, answered) => this.#seal('parked', parked.id, subject, { open, answered }),
       onDropped: (method) =>
         this.#o.log.debug({ server: subject.server, method }, 'dropped: the call is parked'),
-      onOver: () => this.#forget(parked),
+      paramsLength,
+      hasRoom: (length) => this.#hasRoom(length),
+      isAllowed: () => bridged.isAllowed(),
+      onOver: (told) => this.#forget(parked, told),
     });
     this.#calls.set(parked.id, parked);
     this.#perPrincipal.set(subject.principal, own + 1);
     return parked;
   }
 
-  #forget(parked: ParkedCall): void {
+  #hasRoom(length: number): boolean {
+    let sum = length;
+    for (const { kept } of this.#calls.values()) sum += kept;
+    return sum <= this.limits.mostKept;
+  }
+
+  #recheck(): void {
+    for (const parked of [...this.#calls.values()]) parked.recheck();
+  }
+
+  #forget(parked: ParkedCall, told: Settled | undefined): void {
     if (!this.#calls.delete(parked.id)) return;
+    if (told) this.#told.set(parked.id, answered(parked.subject, told), { size: 1_000 + lengthOf(told) });
     const { principal } = parked.subject;
     const left = (this.#perPrincipal.get(principal) ?? 1) - 1;
     if (left > 0) this.#perPrincipal.set(principal, left);
@@ -157,6 +193,11 @@ export class ParkedCalls {
       questions: open,
     });
   }
+}
+
+/** A call that is over, for whoever comes again with the same state. */
+function answered(subject: Subject, told: Settled): Continued {
+  return { subject, attach: (waiting) => waiting.settle(told), cancel: () => undefined };
 }
 
 function declared({ capabilities }: Subject, { method, params }: RpcRequest): boolean {

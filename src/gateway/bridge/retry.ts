@@ -10,7 +10,7 @@ import type { Target } from '../upstreams/target.ts';
 import { underToken } from '../upstreams/outgoing.ts';
 import { isLegacyOnly } from './modern-notifications.ts';
 import { resumeElsewhere } from './other-nodes.ts';
-import type { ParkedCall, Settled, Subject } from './parked-call.ts';
+import type { Continued, Settled, Subject } from './parked-call.ts';
 import { digestOf, type GivenAnswers, responsesIn } from './questions.ts';
 import type { RequestState } from './request-state.ts';
 
@@ -54,6 +54,8 @@ export async function resume(
   const state = gate.parked.readState(sealed);
   if (!state) return undefined;
   check(call, gate, target, state);
+  // A client that is gone already does not go on with anything.
+  call.controller.signal.throwIfAborted();
   const rawResponses = rawParam(call, 'inputResponses');
   const replay: Resumed = { kind: 'replay', given: givenAnswers(state, rawResponses) };
   if (state.kind === 'again') return declinedAny(rawResponses) ? refuseDeclined(target) : replay;
@@ -74,7 +76,8 @@ export function subjectOf(call: Call, target: Target): Subject {
   return {
     principal: principalOf(call).id,
     server,
-    digest: digestOf([method, server, call.tenant?.id ?? null, same]),
+    // Answers go to nobody but who asked: another address or credential is another server.
+    digest: digestOf([method, target.key, call.tenant?.id ?? null, same]),
     capabilities: call.capabilities,
   };
 }
@@ -133,7 +136,7 @@ function resumeHere(
   return parked ? attached(parked, call, rawResponses) : 'gone';
 }
 
-function attached(parked: ParkedCall, call: Call, rawResponses: string | undefined): Promise<Settled> {
+function attached(parked: Continued, call: Call, rawResponses: string | undefined): Promise<Settled> {
   const { signal } = call.controller;
   return new Promise((resolve) => {
     const gone = () => parked.cancel(signal.reason);

@@ -2,9 +2,10 @@
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const aborted = () => reject(signal.reason);
-    if (signal.aborted) return aborted();
     const forget = () => signal.removeEventListener('abort', aborted);
-    signal.addEventListener('abort', aborted, { once: true });
+    if (signal.aborted) aborted();
+    else signal.addEventListener('abort', aborted, { once: true });
+    // Also for whoever is gone already: a failure that nobody hears of would end the process.
     promise.then(resolve, reject).finally(forget);
   });
 }

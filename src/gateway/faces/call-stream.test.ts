@@ -163,6 +163,18 @@ describe('a stream whose client is back at another process', () => {
     expect(texts(await part)).toEqual(['1']);
   });
 
+  test('takes it away from there as well, when it is back where it began', async () => {
+    const { stream: call, reply } = stream(true);
+    call.send('1');
+    call.leave(reply, 5);
+    const elsewhere = call.pull(1, 60_000, () => 6);
+    const back = connection();
+    call.resume(back.reply, 1);
+    expect(await elsewhere).toEqual({ events: [], isDone: false, isPaused: true });
+    call.finish('2');
+    expect(back.said).toEqual(['head', event(`${call.id}_2`, '2'), 'end']);
+  });
+
   test('says when there is nothing, when it pauses, and when it was cancelled', async () => {
     const { stream: call } = stream(true);
     call.begin();

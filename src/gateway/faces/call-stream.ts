@@ -130,6 +130,8 @@ export class CallStream {
     this.#goneSince = undefined;
     this.#outlet?.end();
     this.#outlet = outlet;
+    // A connection that it lost at another process may not have noticed yet: it must not take the stream back.
+    this.#tell(true);
     outlet.stream();
     for (const event of this.#after(afterSeq)) outlet.write(eventText(event.text, `${this.id}_${event.seq}`));
     if (this.isDone) outlet.end();

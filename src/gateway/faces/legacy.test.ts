@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { capabilitiesIn } from './legacy.ts';
+import { capabilitiesIn, clientNameIn } from './legacy.ts';
 
 test.each([
   ['none', {}, '{}'],
@@ -25,4 +25,15 @@ test('a client cannot make up ever more sets of capabilities, each of which woul
     }),
   );
   expect(new Set(made)).toEqual(new Set(['{"elicitation":{"form":{}},"roots":{}}']));
+});
+
+test.each([
+  ['its name', { name: 'Claude Code', version: '2' }, 'Claude Code'],
+  ['no more of it than 64 characters', { name: `${'🐍'}${'x'.repeat(100)}` }, `${'🐍'}${'x'.repeat(63)}`],
+  ['what can be printed', { name: ' a\u0000b\u200b\ud800\ncé ' }, 'abcé'],
+  ['nothing of one that cannot', { name: '\u0007' }, undefined],
+  ['nothing of what is no name', { name: 1 }, undefined],
+  ['nothing where it says nothing', undefined, undefined],
+])('of a client’s name is kept %s', (_what, info, kept) => {
+  expect(clientNameIn(info)).toBe(kept);
 });

@@ -47,6 +47,17 @@ export function capabilitiesIn(params: Readonly<Record<string, unknown>> | undef
   return JSON.stringify({ ...Object.fromEntries(kept), ...(declares && { extensions }) });
 }
 
+const longestName = 64;
+
+/** What a client calls itself (`clientInfo`), as much of it as can be printed; undefined when it says nothing. */
+export function clientNameIn(info: unknown): string | undefined {
+  const name = isObject(info) ? info['name'] : undefined;
+  if (typeof name !== 'string') return undefined;
+  // Of a long one no more is looked at than could stay.
+  const printable = name.slice(0, 4 * longestName).replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '');
+  return [...printable.trim()].slice(0, longestName).join('') || undefined;
+}
+
 /** Where a question for the client is said, and which process waits for its answer. */
 export interface Asking {
   readonly node: string;

@@ -5,8 +5,10 @@ import { isObject, notificationText, type RawId, resultText, type RpcNotificatio
 import { meta, rpcCode } from '../rpc/protocol.ts';
 import { editObject, findMember, membersOf } from '../rpc/raw.ts';
 import { WireError } from '../rpc/wire-error.ts';
+import { cutTask } from '../shaping/cut-result.ts';
+import { cuttingFor } from '../shaping/cutting.ts';
 import { followResource } from '../subscriptions/follow-resource.ts';
-import { reachTool, reachWhole } from '../subscriptions/reach.ts';
+import { reach, reachTool, reachWhole } from '../subscriptions/reach.ts';
 import { type Following, mostTopics } from '../subscriptions/subscriptions.ts';
 import type { TaskId } from '../tasks/task-ids.ts';
 import { tasksExtension } from '../upstreams/extensions.ts';
@@ -89,12 +91,13 @@ async function followAll(
   const ids = textsIn(filter, 'taskIds', mostTopics);
   if (ids.length > 0) requireTasks(call);
   if (uris.length + ids.length === 0) return { honoured: {}, close: () => undefined };
-  const tasks = new Map<string, { readonly sealed: string; readonly tool: string }>();
+  const tasks = new Map<string, Followed>();
   const following = gate.subscriptions.open({
     prefer: call.era,
     capabilities: call.capabilities,
     reach: (server, topic) => reachTopic(call, gate, { server, topic }, tasks),
-    notify: (message, topic, server) => say(inClientsWords(message, tasks.get(taskKey(server, topic.id)))),
+    notify: (message, topic, server) =>
+      say(forClient(call, gate, { message, news: { server, topic }, tasks })),
   });
   try {
     const until = AbortSignal.any([
@@ -165,20 +168,29 @@ async function followUri(
 async function followTask(
   call: Call,
   gate: Gate,
-  {
-    following,
-    tasks,
-    sealed,
-  }: { following: Following; tasks: Map<string, { sealed: string; tool: string }>; sealed: string },
+  { following, tasks, sealed }: { following: Following; tasks: Map<string, Followed>; sealed: string },
 ): Promise<Undo | undefined> {
   const owner = { principal: principalOf(call).id, tenant: call.tenant?.id ?? null };
   const task: TaskId | undefined = gate.tasks.open(sealed, owner);
+  const server = task && reach(call, gate, task.server);
+  // Whether its tool is held back is seen on the server's list.
+  if (server)
+    await gate.lists.settle(
+      [gate.lists.peek(server, call.era, call.capabilities)],
+      gate.settings.listDeadlineMs,
+    );
   const target = task && reachTool(call, gate, task.server, task.tool);
   if (!task || !target || !gate.tasks.belongsTo(sealed, target)) return undefined;
   tasks.set(taskKey(task.server, task.own), { sealed, tool: task.tool });
   const topic = { kind: 'tasks', id: task.own } as const;
   const refused = await following.follow(task.server, target, topic, call.controller.signal);
   return refused ? undefined : () => following.drop(task.server, topic);
+}
+
+/** A task that is followed: the id that the client knows, and its tool. */
+interface Followed {
+  readonly sealed: string;
+  readonly tool: string;
 }
 
 /** Which server tells of it, and what. */
@@ -191,21 +203,26 @@ function reachTopic(
   call: Call,
   gate: Gate,
   { server, topic }: News,
-  tasks: ReadonlyMap<string, { readonly tool: string }>,
+  tasks: ReadonlyMap<string, Followed>,
 ): Target | undefined {
   if (topic.kind === 'resources') return reachWhole(call, gate, server);
   const task = tasks.get(taskKey(server, topic.id));
   return task && reachTool(call, gate, server, task.tool);
 }
 
-/** A task goes by the id that the client knows. */
-function inClientsWords(
-  message: RpcNotification,
-  task: { readonly sealed: string } | undefined,
+/** A task goes by the id that the client knows, and its result is no longer than one that is asked for. */
+function forClient(
+  call: Call,
+  gate: Gate,
+  o: { message: RpcNotification; news: News; tasks: ReadonlyMap<string, Followed> },
 ): RpcNotification {
+  const { message, news, tasks } = o;
+  const task = tasks.get(taskKey(news.server, news.topic.id));
   if (!task) return message;
   const rawParams = editObject(message.rawParams ?? '{}', { taskId: JSON.stringify(task.sealed) });
-  return { ...message, rawParams };
+  const target = reachTopic(call, gate, news, tasks);
+  const cutting = target && cuttingFor(call, gate, { target, tool: task.tool, characters: rawParams.length });
+  return { ...message, rawParams: (cutting && cutTask(rawParams, cutting)) ?? rawParams };
 }
 
 /** SEP-2663: whoever asks for news of tasks must know what tasks are. */

@@ -117,6 +117,25 @@ describe('a batch of 2025-03-26', () => {
     expect(answers.filter(({ result }) => result.isError !== true)).toHaveLength(4);
   });
 
+  test('of a session holds no message of the modern era, which would take the answer for itself', async () => {
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const params = { notifications: { toolsListChanged: true }, _meta };
+    const listen = (id: number) => message({ id, method: 'subscriptions/listen', params });
+    const response = await batch([listen(1), listen(2)], {
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'subscriptions/listen',
+    });
+    expect(response.headers.get('content-type')).toBe('application/json');
+    const answers = (await response.json()) as { id: number; error: { code: number } }[];
+    expect(answers.map(({ id, error }) => [id, error.code]).toSorted(([a = 0], [b = 0]) => a - b)).toEqual([
+      [1, -32600],
+      [2, -32600],
+    ]);
+  });
+
   test('that leaves cancels all of its calls', async () => {
     const world = await gatewayWorld(picture());
     const session = await open(world, version);

@@ -10,17 +10,18 @@ import { rpcCode } from '../rpc/protocol.ts';
 import { elementsOf, skipSpace } from '../rpc/raw.ts';
 import { WireError } from '../rpc/wire-error.ts';
 import { CallStream } from './call-stream.ts';
-import { classify, declaredIn } from './classify.ts';
+import { classify, declaredIn, statedName } from './classify.ts';
 import { responseForClient } from './client-ways.ts';
 import { errorAnswer } from './error-answer.ts';
 import type { Arrival, FaceParts } from './face-parts.ts';
-import { askClient, capabilitiesIn } from './legacy.ts';
+import { askClient, capabilitiesIn, clientNameIn } from './legacy.ts';
 import { openListen } from './listen.ts';
 import { newCall } from './new-call.ts';
 import type { Reply } from './reply.ts';
 import { readBody } from './request-body.ts';
 import { sessionOf } from './session-of.ts';
 import type { Session } from './sessions.ts';
+import { watch } from './subscribe.ts';
 import { OwnVoice, SharedVoice, type Voice } from './voice.ts';
 import { modernStatus, notAMessage } from './wire-answers.ts';
 
@@ -36,10 +37,10 @@ const batchVersion = '2025-03-26';
 const longestBatch = 50;
 
 /** A POST: one message or, in one revision, a batch of them. Never rejects. */
-export async function servePost(parts: FaceParts, post: Post): Promise<void> {
+export function servePost(parts: FaceParts, post: Post): Promise<void> {
   const exchange = new MessageExchange(parts, post, { voice: new OwnVoice(post.reply), text: undefined });
   post.reply.onGone(() => exchange.gone());
-  await exchange.run();
+  return exchange.run();
 }
 
 /** One message and everything that is said in answer to it. */
@@ -70,11 +71,12 @@ class MessageExchange {
       } finally {
         this.#forget();
       }
-      await this.#finish();
+      const pending = this.#finish();
+      if (pending) await pending;
     } catch (error) {
       this.#fail(error);
     }
-    await this.#running;
+    if (this.#running) await this.#running;
   }
 
   /** Nobody reads the answer any more; a legacy client may come back for it. */
@@ -86,10 +88,10 @@ class MessageExchange {
 
   #newCall(): Call {
     const { req, arrival } = this.#post;
-    return newCall(this.#parts.gate, {
-      ...{ face: 'stream', req, client: this.#clientSide(), readMessage: (call) => this.#read(call) },
-      ...{ requestId: arrival.requestId, clientIp: arrival.clientIp, path: arrival.path },
-    });
+    const { requestId, clientIp, path } = arrival;
+    const client = this.#clientSide();
+    const readMessage = (call: Call) => this.#read(call);
+    return newCall(this.#parts.gate, { face: 'stream', req, requestId, clientIp, path, client, readMessage });
   }
 
   #clientSide(): ClientSide {
@@ -117,23 +119,25 @@ class MessageExchange {
     if (!parsed.ok) throw notAMessage(parsed.code);
     call.message = parsed.message;
     call.era = classify(parsed.message, call.header);
+    // The modern era has no batches, and what it opens would take the whole answer for itself.
+    if (call.era === 'modern' && this.#voice instanceof SharedVoice) throw notAMessage('batch');
     if (call.era === 'modern') this.#readModern(call);
     else this.#useSession(call);
   }
 
-  async #body(call: Call): Promise<string> {
+  #body(call: Call): Promise<Buffer> {
     if (!/^application\/json\b/i.test(call.header('content-type') ?? ''))
       throw new WireError(415, rpcCode.invalidRequest, 'Content-Type must be application/json.');
-    const body = await readBody(this.#post.req, this.#parts.gate.settings.maxBodyBytes);
-    call.bytesIn = body.length;
-    return body.toString('utf8');
+    return readBody(this.#post.req, this.#parts.gate.settings.maxBodyBytes);
   }
 
   /**
    * The first message of a batch, or the body as it is. The others go their own way at the same time, each through
    * the whole pipeline.
    */
-  #share(call: Call, body: string): string {
+  #share(call: Call, bytes: Buffer): string {
+    call.bytesIn = bytes.length;
+    const body = bytes.toString('utf8');
     if (body[skipSpace(body, 0)] !== '[') return body;
     const version = sessionOf(call, this.#parts.sessions)?.protocolVersion;
     if ((version ?? call.header('mcp-protocol-version')) !== batchVersion) return body;
@@ -157,6 +161,7 @@ class MessageExchange {
 
   #readModern(call: Call): void {
     call.capabilities = declaredIn(call.message);
+    call.clientName = statedName(call.message);
     if (call.message?.kind === 'request') call.logLevel = requestedLevel(call.message.params);
     const params: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#post.req.headers)) {
@@ -171,6 +176,7 @@ class MessageExchange {
       // 2025-03-26 basic/lifecycle.mdx: a session begins alone.
       if (this.#voice instanceof SharedVoice) throw notAMessage('shape');
       call.capabilities = capabilitiesIn(message.params);
+      call.clientName = clientNameIn(message.params?.['clientInfo']);
       return;
     }
     const session = sessionOf(call, this.#parts.sessions);
@@ -178,11 +184,9 @@ class MessageExchange {
     if (!session) return;
     call.session = session.name;
     call.capabilities = session.capabilities;
+    call.clientName = session.clientName;
     call.logLevel = session.logLevel;
-    const { relay } = this.#parts;
     if (message?.kind === 'request') session.calls.set(message.rawId, call.controller);
-    if (message?.kind === 'notification') relay.sessions.notified(session, message);
-    if (message?.kind === 'response') relay.sessions.answered(session, message);
   }
 
   /** The stream of this answer, made when something has to be said before the result. */
@@ -193,7 +197,13 @@ class MessageExchange {
       const resumable = session !== null && session.protocolVersion >= '2025-11-25';
       const { rawId } = requestOf(this.#call);
       const stream = new CallStream(reply, { node: gate.bus.node, rawId, resumable });
-      streams.add(stream, { controller: this.#call.controller, session: resumable ? session : null });
+      const { controller } = this.#call;
+      streams.add(stream, { controller, session: resumable ? session : null });
+      const leave = watch(this.#call, gate, () => {
+        reply.end();
+        controller.abort(new Error('the credential no longer counts'));
+      });
+      reply.onOver(leave);
       return stream;
     });
   }
@@ -209,8 +219,11 @@ class MessageExchange {
   #finish(): Promise<void> | void {
     const call = this.#call;
     const { message } = call;
-    if (message?.kind === 'notification' || message?.kind === 'response') return this.#voice.saveBreath(202);
     const { gate, streams, relay } = this.#parts;
+    if (message?.kind === 'notification' || message?.kind === 'response') {
+      if (this.#session) relay.sessions.hear(this.#session, message);
+      return this.#voice.saveBreath(202);
+    }
     const { method, rawId } = requestOf(call);
     if (method === 'subscriptions/listen')
       return openListen(call, gate, { reply: this.#post.reply, rawId, streams });
@@ -225,7 +238,9 @@ class MessageExchange {
     const text =
       response.kind === 'local' ? resultText(rawId, response.rawResult) : responseText(rawId, response);
     const status =
-      response.kind === 'response' && call.era === 'modern' ? modernStatus(response.error?.code) : 200;
+      response.kind === 'response' && call.era === 'modern'
+        ? modernStatus(response.error?.code, requestOf(call).method)
+        : 200;
     this.#say(status, text, this.#sessionHeaders());
   }
 
@@ -238,6 +253,7 @@ class MessageExchange {
       principal: principalOf(this.#call).id,
       protocolVersion: negotiated(message.params),
       capabilities: this.#call.capabilities,
+      clientName: this.#call.clientName,
     });
     return { 'mcp-session-id': session.id };
   }

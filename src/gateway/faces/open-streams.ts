@@ -9,6 +9,7 @@ interface Open {
   readonly session: Session | null;
 }
 
+/** Proxies give up on streams that are silent for a minute or so, in milliseconds. */
 const keepAliveEvery = 15_000;
 /** How long a lost or finished stream waits for its client to come back, in milliseconds. */
 const patience = 60_000;
@@ -22,9 +23,9 @@ export class OpenStreams {
   readonly #replies = new Set<Reply>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, everyMs = keepAliveEvery) {
     this.#clock = clock;
-    this.#timer = setInterval(() => this.#tick(), keepAliveEvery);
+    this.#timer = setInterval(() => this.#tick(), everyMs);
     this.#timer.unref();
   }
 

@@ -9,14 +9,9 @@ const mostUnread = 8 * 1024 * 1024;
 export class Reply {
   readonly #res: ServerResponse;
   #streaming = false;
-  bytes = 0;
 
   constructor(res: ServerResponse) {
     this.#res = res;
-  }
-
-  get isStreaming(): boolean {
-    return this.#streaming;
   }
 
   get isOver(): boolean {
@@ -39,7 +34,6 @@ export class Reply {
   json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
     if (this.isOver) return;
     const length = Buffer.byteLength(text);
-    this.bytes += length;
     this.#res.writeHead(status, { 'content-type': jsonType, 'content-length': length, ...headers });
     this.#res.end(text);
   }
@@ -67,7 +61,6 @@ export class Reply {
   /** Writes to the stream. `text` is whole lines of the event-stream format. */
   write(text: string): void {
     if (this.isOver) return;
-    this.bytes += Buffer.byteLength(text);
     this.#res.write(text);
     if (this.#res.writableLength > mostUnread) this.#res.destroy();
   }

@@ -4,7 +4,12 @@ import { createSealer } from '../../platform/sealer.ts';
 import { Sessions } from './sessions.ts';
 
 const key = randomBytes(32);
-const alice = { principal: 'alice@acme.com', protocolVersion: '2025-06-18', capabilities: '{"roots":{}}' };
+const alice = {
+  principal: 'alice@acme.com',
+  protocolVersion: '2025-06-18',
+  capabilities: '{"roots":{}}',
+  clientName: 'Zed',
+};
 const day = 24 * 3_600_000;
 
 function store(sessionKey = key, now = 0) {

@@ -19,6 +19,8 @@ interface Sealed {
   readonly c: string;
   /** Created at, milliseconds since the epoch. */
   readonly t: number;
+  /** What the client calls itself; absent where it says nothing. */
+  readonly i?: string | undefined;
 }
 
 /** A session of the legacy era (2025-11-25 basic/transports.mdx#session-management). */
@@ -29,6 +31,8 @@ export interface Session {
   readonly principal: string;
   readonly protocolVersion: string;
   readonly capabilities: string;
+  /** What the client calls itself. */
+  readonly clientName: string | undefined;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** Calls under way, by the client's request id, for `notifications/cancelled`. */
@@ -47,7 +51,7 @@ export interface Session {
   endStream: (() => void) | undefined;
 }
 
-/** A session that nobody used for so long is over, in milliseconds. */
+/** So long after its beginning a session can be taken up by a process that does not have it, in milliseconds. */
 const longestLife = 7 * 24 * 3_600_000;
 const mostLive = 50_000;
 const mostEnded = 200_000;
@@ -76,13 +80,19 @@ export class Sessions {
     return this.#live.size;
   }
 
-  create(o: { principal: string; protocolVersion: string; capabilities: string }): Session {
+  create(o: {
+    principal: string;
+    protocolVersion: string;
+    capabilities: string;
+    clientName?: string | undefined;
+  }): Session {
     const sealed: Sealed = {
       n: randomUUID(),
       p: o.principal,
       v: o.protocolVersion,
       c: o.capabilities,
       t: this.#clock(),
+      i: o.clientName,
     };
     const session = sessionFrom(this.#sealer.seal(JSON.stringify(sealed)), sealed);
     this.#keep(session);
@@ -136,13 +146,14 @@ export class Sessions {
   }
 }
 
-function sessionFrom(id: string, { n, p, v, c, t }: Sealed): Session {
+function sessionFrom(id: string, { n, p, v, c, t, i }: Sealed): Session {
   return {
     id,
     name: n,
     principal: p,
     protocolVersion: v,
     capabilities: c,
+    clientName: i,
     createdAt: t,
     calls: new Map(),
     asked: new Map(),

@@ -10,7 +10,7 @@ import { WireError } from '../rpc/wire-error.ts';
 import { responseForClient } from './client-ways.ts';
 import { errorAnswer } from './error-answer.ts';
 import type { FaceParts } from './face-parts.ts';
-import { type Asking, askClient, capabilitiesIn } from './legacy.ts';
+import { type Asking, askClient, capabilitiesIn, clientNameIn } from './legacy.ts';
 import { newCall } from './new-call.ts';
 import { eventText, type Reply } from './reply.ts';
 import type { Session } from './sessions.ts';
@@ -117,21 +117,25 @@ export class SseStream {
   #useSession(call: Call, message: RpcMessage): void {
     if (message.kind === 'request' && message.method === 'initialize') {
       call.capabilities = capabilitiesIn(message.params);
+      call.clientName = clientNameIn(message.params?.['clientInfo']);
       return;
     }
     const session = this.#session;
     if (!session) return;
     call.session = session.name;
     call.capabilities = session.capabilities;
+    call.clientName = session.clientName;
     call.logLevel = session.logLevel;
-    const { sessions } = this.#parts.relay;
     if (message.kind === 'request') session.calls.set(message.rawId, call.controller);
-    if (message.kind === 'notification') sessions.notified(session, message);
-    if (message.kind === 'response') sessions.answered(session, message);
   }
 
   #answer(call: Call): void {
-    if (call.message?.kind !== 'request' || this.#reply.isOver) return;
+    const { message } = call;
+    if (message?.kind === 'notification' || message?.kind === 'response') {
+      if (this.#session) this.#parts.relay.sessions.hear(this.#session, message);
+      return;
+    }
+    if (this.#reply.isOver) return;
     const { method, rawId } = requestOf(call);
     const response = responseForClient(call);
     if (response === undefined) throw new Error('forward left no response');
@@ -155,6 +159,7 @@ export class SseStream {
       principal: this.principal,
       protocolVersion: negotiated(requestOf(call).params),
       capabilities: call.capabilities,
+      clientName: call.clientName,
     });
     this.#session = session;
     this.#call.session = session.name;

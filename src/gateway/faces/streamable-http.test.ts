@@ -152,6 +152,18 @@ describe('the stream of a call', () => {
     await expect.poll(() => http.stats('progress').counts['notifications/cancelled']).toBe(1);
   });
 
+  test('ends with the credential of its caller, and the server is told', async () => {
+    const world = await gatewayWorld(picture());
+    const session = await open(world, '/mcp/progress');
+    const before = http.stats('progress').counts['notifications/cancelled'] ?? 0;
+    const response = await world.post('/mcp/progress', call(7, 'work', { steps: 100_000 }, 'mine'), session);
+    const stream = events(response);
+    await stream.next();
+    world.change({ ...picture(), users: { 'alice@acme.com': { disabled: true } } });
+    for await (const { data } of stream) expect(data).not.toContain('"result"');
+    await expect.poll(() => http.stats('progress').counts['notifications/cancelled']).toBe(before + 1);
+  });
+
   test('is not ended by the cancellation of another session', async () => {
     const world = await gatewayWorld(picture());
     const [mine, other] = [
@@ -161,6 +173,21 @@ describe('the stream of a call', () => {
     const answer = world.post('/mcp/ok', call(7, 'slow', { ms: 200 }), mine);
     await expect.poll(() => http.stats('ok').counts['tools/call']).toBeGreaterThan(0);
     await world.post('/mcp/ok', { method: 'notifications/cancelled', params: { requestId: 7 } }, other);
+    expect(await (await answer).json()).toMatchObject({ result: { content: [{ text: 'done' }] } });
+  });
+
+  test.each([
+    ['was disabled', { users: { 'alice@acme.com': { disabled: true } } }, 403],
+    ['may not see the server any more', { groups: {} }, 404],
+  ])('is not ended by what a client says that %s', async (_what, change, status) => {
+    const world = await gatewayWorld(picture());
+    const session = await open(world, '/mcp/ok');
+    const before = http.stats('ok').counts['tools/call'] ?? 0;
+    const answer = world.post('/mcp/ok', call(7, 'slow', { ms: 300 }), session);
+    await expect.poll(() => http.stats('ok').counts['tools/call']).toBe(before + 1);
+    world.change({ ...picture(), ...change });
+    const cancel = { method: 'notifications/cancelled', params: { requestId: 7 } };
+    expect((await world.post('/mcp/ok', cancel, session)).status).toBe(status);
     expect(await (await answer).json()).toMatchObject({ result: { content: [{ text: 'done' }] } });
   });
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Call } from '../call.ts';
+import type { Call, ClientSide } from '../call.ts';
 import { runPipeline } from '../pipeline.ts';
 import { isModernVersion } from '../rpc/protocol.ts';
 import { parseEventId } from './call-stream.ts';
@@ -11,24 +11,22 @@ import { Reply } from './reply.ts';
 import { sessionOf } from './session-of.ts';
 import type { Session } from './sessions.ts';
 import { openStandalone } from './standalone.ts';
+import { watch } from './subscribe.ts';
 
 /** Streamable HTTP of both eras on one URL (basic/transports/streamable-http.mdx). Never rejects. */
-export async function serveStreamableHttp(
+export function serveStreamableHttp(
   parts: FaceParts,
   req: IncomingMessage,
   res: ServerResponse,
   arrival: Arrival,
-): Promise<void> {
+): Promise<void> | void {
   const reply = new Reply(res);
   if (req.method === 'POST') return servePost(parts, { req, reply, arrival });
   if (req.method !== 'GET' && req.method !== 'DELETE')
     return reply.empty(405, { allow: 'POST, GET, DELETE' });
   const request = new SessionRequest(parts, { req, reply, arrival });
-  try {
-    await (req.method === 'GET' ? request.get() : request.delete());
-  } catch (error) {
-    request.fail(error);
-  }
+  const served = req.method === 'GET' ? request.get() : request.delete();
+  return served.catch((error: unknown) => request.fail(error));
 }
 
 /** A request about a session of the legacy era, without a message. */
@@ -53,7 +51,14 @@ class SessionRequest {
       call.session = this.#session.name;
       call.capabilities = this.#session.capabilities;
     };
-    this.#call = newCall(parts.gate, { face: 'stream', req, requestId, clientIp, path, readMessage });
+    const client: ClientSide = {
+      notify: () => undefined,
+      // What the session follows is followed from here while its stream is.
+      hold: (target) => {
+        if (this.#session) parts.relay.sessions.hold(this.#session, target);
+      },
+    };
+    this.#call = newCall(parts.gate, { face: 'stream', req, requestId, clientIp, path, client, readMessage });
   }
 
   /** The standalone stream, or the rest of a stream that was lost. */
@@ -65,14 +70,23 @@ class SessionRequest {
     await runPipeline(this.#call, gate);
     const session = this.#session;
     if (!session) return reply.empty(405, { allow: 'POST' });
+    // Who is gone by now is not heard of again.
+    if (reply.isOver) return;
     const last = parseEventId(this.#call.header('last-event-id') ?? '');
     if (!last) {
       relay.sessions.listens(session);
       return openStandalone(this.#call, gate, { reply, session, streams });
     }
     const lost = session.streams.get(last.stream);
+    const leave = () => void lost?.leave(reply, gate.clock());
+    reply.onOver(
+      watch(this.#call, gate, () => {
+        leave();
+        reply.end();
+      }),
+    );
     if (lost) {
-      reply.onGone(() => lost.leave(reply, gate.clock()));
+      reply.onGone(leave);
       return lost.resume(reply, last.seq);
     }
     reply.onOver(streams.keepAlive(reply));

@@ -24,7 +24,6 @@ export interface Wish {
  * each time, as if it had been opened at that moment. Returns how to leave.
  */
 export function subscribe(call: Call, gate: Gate, wish: Wish): () => void {
-  const tenant = call.tenant?.id;
   const { session, logLevel } = wish;
   const leave = gate.hub.add({
     principal: principalOf(call),
@@ -42,15 +41,30 @@ export function subscribe(call: Call, gate: Gate, wish: Wish): () => void {
       if (session !== null) gate.followings.end(session);
       wish.end();
     },
-    async check() {
-      await authenticate(call, gate);
-      resolveTenant(call, gate);
-      if (call.tenant?.id !== tenant) throw new Error('the active tenant is another one than before');
-    },
+    check: checkOf(call, gate),
   });
   const detach = session === null ? undefined : gate.followings.attach(askerOf(call, gate), session, wish);
   return () => {
     leave();
     detach?.();
+  };
+}
+
+/**
+ * An event stream that answers a request ends, like any other, soon after its caller's credential. Returns how to
+ * leave.
+ */
+export function watch(call: Call, gate: Gate, end: () => void): () => void {
+  // The call is under way, and goes on with what it was let through with.
+  return gate.hub.watch({ principal: principalOf(call), check: checkOf({ ...call }, gate), end });
+}
+
+/** Who the caller is, found out anew; throws when that is somebody else, nobody, or in another tenant. */
+function checkOf(call: Call, gate: Gate): () => Promise<void> {
+  const tenant = call.tenant?.id;
+  return async () => {
+    await authenticate(call, gate);
+    resolveTenant(call, gate);
+    if (call.tenant?.id !== tenant) throw new Error('the active tenant is another one than before');
   };
 }

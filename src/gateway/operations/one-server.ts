@@ -26,10 +26,10 @@ export interface Answer {
 }
 
 /** Sends the call to the one server it is about. */
-export async function toOneServer(call: Call, gate: Gate): Promise<void> {
+export function toOneServer(call: Call, gate: Gate): Promise<void> {
   const [target] = call.targets;
   if (!target) throw noSuchResource(String(requestOf(call).params?.['uri']));
-  await answerFrom(call, gate, target);
+  return answerFrom(call, gate, target);
 }
 
 /** The server's answer becomes the call's. */
@@ -154,10 +154,10 @@ function errorFor(call: Call, gate: Gate, target: Target, answer: Answer): RpcRe
     call.reason = 'input_required';
     return question;
   }
-  const { response } = answer;
+  const { response, south } = answer;
   call.outcome = 'upstream_error';
   call.reason = `rpc_${response.error?.code ?? rpcCode.internal}`;
-  return { ...response, rawError: errorForCaller(response, requestOf(call).method, call.era) };
+  return { ...response, rawError: errorForCaller(response, requestOf(call).method, call.era, south) };
 }
 
 function needsModernClient(server: string): Refusal {

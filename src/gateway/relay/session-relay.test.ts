@@ -147,6 +147,30 @@ describe('what a server keeps for one session', () => {
     expect((await echo(a, await open(a))).status).toBe(200);
   });
 
+  test('is where the session followed a resource of it, as if it had called a tool', async () => {
+    const { a, b } = await two(servers());
+    const session = await open(a);
+    const subscribe = (world: World) =>
+      world.post('/mcp/own', { id: 1, method: 'resources/subscribe', params: { uri: 'x://1' } }, session);
+    expect(await (await subscribe(b)).json()).toMatchObject({ result: {} });
+    await expect.poll(async () => (await subscribe(a)).status).toBe(404);
+    expect((await echo(a, session)).status).toBe(404);
+    expect((await echo(b, session)).status).toBe(200);
+  });
+
+  test('is not begun anew where the stream of a session is that follows a resource of it', async () => {
+    const { a, b } = await two({ own: servers().own });
+    const session = await open(a);
+    const follow = { id: 1, method: 'resources/subscribe', params: { uri: 'x://1' } };
+    expect((await b.post('/mcp/own', follow, session)).status).toBe(200);
+    await expect.poll(async () => (await echo(a, session)).status).toBe(404);
+    const before = a.gateway.counts().connections;
+    reading(await get(a, '/mcp/own', session));
+    await expect.poll(() => a.gateway.counts().subscribers).toBe(1);
+    expect((await echo(a, session)).status).toBe(404);
+    expect(a.gateway.counts().connections).toBe(before);
+  });
+
   test('is gone with its process, as far as one that started later can know', async () => {
     const { node } = installation(pictureWith(servers()));
     const session = await open(await node());

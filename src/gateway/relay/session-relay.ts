@@ -78,8 +78,14 @@ export class SessionRelay {
     ];
   }
 
+  /** What a client says that asks for nothing. Only of one that may speak: it may cost every process a message. */
+  hear(session: Session, message: RpcNotification | RpcResponse): void {
+    if (message.kind === 'response') this.#answered(session, message);
+    else this.#notified(session, message);
+  }
+
   /** The client's answer to a server's request goes to the process that waits for it. */
-  answered(session: Session, response: RpcResponse): void {
+  #answered(session: Session, response: RpcResponse): void {
     const { rawId } = response;
     if (rawId === null) return;
     const answer = clientAnswerIn(response);
@@ -90,8 +96,8 @@ export class SessionRelay {
     return tell(this.#bus, node, sessionAnswer, { ...ofSession(session), rawId, rawResult, rawError });
   }
 
-  /** What a client notifies the gate of. A cancelled call that is not here is somewhere else, or over. */
-  notified(session: Session, message: RpcNotification): void {
+  /** A cancelled call that is not here is somewhere else, or over. */
+  #notified(session: Session, message: RpcNotification): void {
     const rawId = cancelledRequest(message);
     if (rawId === undefined || cancelCall(session, rawId)) return;
     tellAll(this.#bus, sessionCancelled, { ...ofSession(session), rawId });

@@ -70,6 +70,20 @@ describe('a stream that is taken up again at another process', () => {
     }
   });
 
+  test('ends with the credential of its caller, wherever it is read', async () => {
+    const { a, b } = await two(servers());
+    const { session, first } = await lose(a, 100_000);
+    for (const world of [a, b]) {
+      const headers = { ...session, 'last-event-id': first.lastId };
+      const rest = reading(await get(world, '/mcp/progress', headers));
+      await expect.poll(() => rest.messages.length).toBeGreaterThan(0);
+      world.revoke('alice@acme.com');
+      world.gateway.gate.hub.recheck();
+      await rest.done;
+      expect(rest.messages.filter(({ id }) => id === 'the one')).toEqual([]);
+    }
+  });
+
   test('that nobody holds any more ends with an error for its request', async () => {
     const { a, b, cut } = await two(servers());
     const { session, first } = await lose(a, 150);

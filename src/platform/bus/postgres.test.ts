@@ -41,6 +41,17 @@ test('when the database restarts, messages get through again, and meanwhile it s
   await database.close();
 }, 90_000);
 
+test('what was said before the end is heard', async () => {
+  const open = postgresTransport(await testDatabase(), log);
+  const heard: string[] = [];
+  const a = await open('c', () => undefined);
+  const b = await open('d', (text) => heard.push(text));
+  for (const text of ['1', '2', '3']) a.publish('d', text);
+  await a.close();
+  await expect.poll(() => heard).toEqual(['1', '2', '3']);
+  await b.close();
+});
+
 test('what anybody may notify is ignored unless it is a piece, and is bounded', () => {
   let now = 0;
   const reassembly = new Reassembly(() => now);

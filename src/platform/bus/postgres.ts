@@ -72,7 +72,7 @@ class PostgresTransport implements Transport {
     for (const stop of this.#stops) await stop();
   }
 
-  /** One statement after the other until nothing waits. Never rejects. */
+  /** One statement after the other until nothing waits; once closed, until one fails. Never rejects. */
   async #send(): Promise<void> {
     const { signal } = this.#closed;
     let delay = firstRetry;
@@ -95,7 +95,6 @@ class PostgresTransport implements Transport {
         await sleep(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
         delay = Math.min(delay * 2, longestRetry);
       }
-      if (signal.aborted) return;
     }
   }
 }
