@@ -3,6 +3,7 @@ import { caller, snapshotOf } from '../../test/access-world.ts';
 import { activeTenant } from './active-tenant.ts';
 import { can } from './can.ts';
 import { rightsOf } from './rights.ts';
+import { standingOf } from './standing.ts';
 
 const snapshot = snapshotOf({
   servers: { a: {}, b: {}, c: {}, off: { enabled: false } },
@@ -70,4 +71,14 @@ test('a group that is a tenant says which one is meant; for others the tenants s
   expect(tenant('acme', 'beta')).toBe('tenant_unknown');
   expect(tenant('one')).toBe('tenant_ambiguous');
   expect(tenant('one', 'beta')).toBe('beta');
+});
+
+test('groups that do not exist are one, however many names somebody makes up', () => {
+  const of = (onlyGroup: string, more = {}) =>
+    standingOf(snapshot, caller('ann@acme.com', { onlyGroup, ...more }), 0);
+  expect(of('none')).toBe(of('x'.repeat(50_000)));
+  expect(of('none').groups.size).toBe(0);
+  const asserted = { assertedGroups: ['two'], assertedBy: 'oidc:x' };
+  expect(of('none', asserted).groups.size).toBe(0);
+  expect(standingOf(snapshot, caller('ann@acme.com', asserted), 0).groups.size).toBe(4);
 });

@@ -24,33 +24,56 @@ export interface GrantHeld {
 
 const maxPrincipals = 20_000;
 // A memo of a pure function: it dies with the snapshot it belongs to, so there is nothing to reset or close.
-const memo = new WeakMap<Snapshot, LRUCache<string, { standing: Standing; from: number }>>();
+const memo = new WeakMap<Snapshot, Kept>();
+
+interface Kept {
+  readonly standings: LRUCache<string, Known>;
+  /** One request asks several times in a row: for its rights, and for each decision. */
+  last: { readonly principal: Principal; readonly known: Known } | undefined;
+}
+
+interface Known {
+  readonly standing: Standing;
+  readonly from: number;
+}
 
 /** What a principal holds at `now` (milliseconds since the epoch): the same object until that changes. */
 export function standingOf(snapshot: Snapshot, principal: Principal, now: number): Standing {
-  const cache = cacheOf(snapshot);
-  const key = keyOf(principal);
-  const known = cache.get(key);
-  if (known !== undefined && known.from <= now && now < known.standing.until) return known.standing;
-  const standing = workOut(snapshot, principal, now);
-  cache.set(key, { standing, from: now });
-  return standing;
+  const kept = keptFor(snapshot);
+  if (kept.last?.principal === principal && counts(kept.last.known, now)) return kept.last.known.standing;
+  const key = keyOf(snapshot, principal);
+  const found = kept.standings.get(key);
+  const known =
+    found !== undefined && counts(found, now)
+      ? found
+      : { standing: workOut(snapshot, principal, now), from: now };
+  if (known !== found) kept.standings.set(key, known);
+  kept.last = { principal, known };
+  return known.standing;
 }
 
-function cacheOf(snapshot: Snapshot): LRUCache<string, { standing: Standing; from: number }> {
+function counts({ standing, from }: Known, now: number): boolean {
+  return from <= now && now < standing.until;
+}
+
+function keptFor(snapshot: Snapshot): Kept {
   const known = memo.get(snapshot);
   if (known !== undefined) return known;
-  const made = new LRUCache<string, { standing: Standing; from: number }>({ max: maxPrincipals });
+  const made: Kept = { standings: new LRUCache({ max: maxPrincipals }), last: undefined };
   memo.set(snapshot, made);
   return made;
 }
 
-/** Everything that workOut() reads of a principal; JSON, because names out of a token may hold any character. */
-function keyOf(principal: Principal): string {
+/**
+ * Everything that workOut() reads of a principal; JSON, because names out of a token may hold any character. Groups that
+ * do not exist are all one: their names come out of URLs, of any length and as many as somebody likes.
+ */
+function keyOf(snapshot: Snapshot, principal: Principal): string {
   const who = `${principal.kind} ${principal.id}`;
   const { assertedBy, assertedGroups, onlyGroup } = principal;
   if (assertedBy === null && assertedGroups.length === 0 && onlyGroup === undefined) return who;
-  return JSON.stringify([who, assertedBy, assertedGroups, onlyGroup]);
+  const only = onlyGroup === undefined ? 'every group' : [snapshot.groups.has(onlyGroup) ? onlyGroup : null];
+  return JSON.stringify([who, assertedBy, assertedGroups, only]);
 }
 
 /**

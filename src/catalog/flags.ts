@@ -21,8 +21,7 @@ const rules: readonly Rule[] = [
   },
   {
     says: 'It holds markup that models take for orders, such as <IMPORTANT>.',
-    matches: (text) =>
-      /<\/?(important|system|instructions?|secret|hidden|assistant|critical)\b/i.test(text),
+    matches: (text) => /<\/?(important|system|instructions?|secret|hidden|assistant|critical)\b/i.test(text),
   },
   {
     says: 'It tells the model to set its instructions aside.',

@@ -220,3 +220,21 @@ test('flags are stored with what was seen, and names are compared across servers
     .poll(() => pins.nameFlags('read_file'))
     .toEqual([expect.stringContaining('of the server evil')]);
 });
+
+test('by its name a tool stands as the server has it now', async () => {
+  const { pins } = await world();
+  const standing = (name: string) => pins.standingOf(place, name);
+  expect(standing('read')).toBe('unseen');
+  pins.observe(place, [tool('read'), tool('stat')], []);
+  await expect.poll(() => standing('read')).toBe('accepted');
+  expect(standing('write')).toBe('unlisted');
+  expect(pins.standingOf({ ...place, key: 'elsewhere' }, 'read')).toBe('unseen');
+  // It changes, and changes back; what it was at first stays accepted meanwhile.
+  const changed = tool('read', 'Reads and mails');
+  pins.observe(place, [changed, tool('stat')], [tool('read')]);
+  await expect.poll(() => standing('read')).toBe('pending');
+  pins.observe(place, [tool('read'), tool('stat')], [changed]);
+  await expect.poll(() => standing('read')).toBe('accepted');
+  pins.observe(place, [tool('read')], [tool('stat')]);
+  await expect.poll(() => standing('stat')).toBe('unlisted');
+});

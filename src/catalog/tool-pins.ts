@@ -11,6 +11,8 @@ export interface ToolPins {
   /** Grows when what is accepted changes. */
   readonly version: number;
   stateOf(place: Place, hash: string): PinState;
+  /** What is known of the tool by its name, as the server has it now. */
+  standingOf(place: Place, tool: string): ToolStanding;
   /** What is suspicious about a tool's name beside all others, one sentence each. */
   nameFlags(tool: string): string[];
   /**
@@ -24,6 +26,12 @@ export interface ToolPins {
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
+
+/**
+ * `pending`: a definition that the server has now waits for a decision. `unlisted`: the server has been seen there, without
+ * such a tool. `unseen`: nobody has seen the server there yet; what it has at first sight will be accepted.
+ */
+export type ToolStanding = 'accepted' | 'pending' | 'unlisted' | 'unseen';
 
 export async function createToolPins(o: {
   db: Db;
@@ -48,6 +56,7 @@ export async function createToolPins(o: {
       return version;
     },
     stateOf: (place, hash) => live.current().stateOf(place, hash),
+    standingOf: (place, tool) => live.current().standingOf(place, tool),
     nameFlags: (tool) => live.current().lookalikes.flagsOf(tool),
     observe: (place, tools, gone) => {
       const sight = live.current().sightOf(place, tools, gone);
@@ -69,6 +78,8 @@ export async function createToolPins(o: {
 interface PlaceBook {
   readonly states: Map<string, 'accepted' | 'pending'>;
   readonly missing: Set<string>;
+  /** By name, of the definitions that are not missing; one that waits comes first. */
+  readonly tools: Map<string, 'accepted' | 'pending'>;
 }
 
 /** Every pin as the database held it at one moment. */
@@ -80,12 +91,13 @@ class Book {
 
   constructor(places: readonly { server: string; place: string }[], rows: readonly PinRow[]) {
     for (const { server, place } of places)
-      this.#places.set(`${server} ${place}`, { states: new Map(), missing: new Set() });
-    for (const { server, place, hash, status, isMissing } of rows) {
+      this.#places.set(`${server} ${place}`, { states: new Map(), missing: new Set(), tools: new Map() });
+    for (const { server, place, tool, hash, status, isMissing } of rows) {
       // A place that was added between the two look-ups is in the next book.
       const book = this.#places.get(`${server} ${place}`);
       book?.states.set(hash, status);
       if (isMissing) book?.missing.add(hash);
+      else if (book?.tools.get(tool) !== 'pending') book?.tools.set(tool, status);
     }
     this.accepted = rows
       .flatMap(({ server, place, hash, status }) =>
@@ -98,6 +110,11 @@ class Book {
 
   stateOf(place: Place, hash: string): PinState {
     return this.#of(place)?.states.get(hash) ?? 'unknown';
+  }
+
+  standingOf(place: Place, tool: string): ToolStanding {
+    const book = this.#of(place);
+    return book ? (book.tools.get(tool) ?? 'unlisted') : 'unseen';
   }
 
   /** What there is to write down; undefined when nothing is new, which is the rule. */

@@ -106,16 +106,21 @@ export class LivePins implements Pins {
     const before = this.#seen.get(known) ?? [];
     this.#seen.set(known, tools);
     const place = placeOf(known.target);
-    this.#toolPins.observe(place, tools, before.length > 0 ? this.#gone(place, before) : []);
+    this.#toolPins.observe(place, tools, this.#gone(place, before, tools));
   }
 
   /** Of the tools that a list held before, those that no list of the same place holds now. */
-  #gone(place: Place, before: readonly SeenTool[]): SeenTool[] {
-    const lists = this.#lists.all().filter(({ target }) => isSame(placeOf(target), place));
-    const listed = new Set(
-      lists.flatMap((known) => (known.lists.get('tools') ?? []).map(({ raw }) => this.#hash(raw))),
-    );
-    return before.filter(({ hash }) => !listed.has(hash));
+  #gone(place: Place, before: readonly SeenTool[], now: readonly SeenTool[]): SeenTool[] {
+    const left = new Map(before.map((tool) => [tool.hash, tool]));
+    for (const { hash } of now) left.delete(hash);
+    if (left.size === 0) return [];
+    // Those that were not used for longest first: they still hold it, and where each user has a list there are thousands.
+    for (const known of this.#lists.all().reverse()) {
+      if (!isSame(placeOf(known.target), place)) continue;
+      for (const { raw } of known.lists.get('tools') ?? []) left.delete(this.#hash(raw));
+      if (left.size === 0) return [];
+    }
+    return [...left.values()];
   }
 
   #hash(raw: string): string {
@@ -137,7 +142,7 @@ const places = new WeakMap<SnapshotServer, Map<string, Place>>();
  * Which server answers: the same id may lead elsewhere for one tenant. Headers, keys and environment are left out,
  * because a new key must not make everything a first sight again.
  */
-function placeOf({ server, url }: Target): Place {
+export function placeOf({ server, url }: Pick<Target, 'server' | 'url'>): Place {
   const known = places.get(server) ?? new Map<string, Place>();
   places.set(server, known);
   const found = known.get(url ?? '');

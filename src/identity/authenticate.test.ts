@@ -135,6 +135,14 @@ test('a connection key in force speaks for many people, and no other credential 
   expect(many(`Bearer ${key.token}`)).toBe(false);
   const expiring = await make({ mayForwardUsers: 'plain', expiresAt });
   expect(many(`Bearer ${expiring.token}`)).toBe(true);
+  const setDisabled = async (disabled: boolean) => {
+    await sql`insert into mcp_proxy.users (email, disabled) values ('service:many', ${disabled})
+      on conflict (email) do update set disabled = excluded.disabled`.execute(world.db);
+    await world.snapshot.refresh();
+  };
+  await setDisabled(true);
+  expect(many(`Bearer ${expiring.token}`)).toBe(false);
+  await setDisabled(false);
   world.pass(60_001);
   expect(many(`Bearer ${expiring.token}`)).toBe(false);
 });

@@ -129,6 +129,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       const token = bearer.exec(authorization ?? '')?.[1];
       const key = token === undefined ? undefined : tokens.current().get(digestOf(token));
       if (key === undefined || key.mayForwardUsers === null || key.revoked) return false;
+      if (directory().members.get(key.principal.id)?.disabled) return false;
       return key.expiresAt === null || clock() < key.expiresAt;
     },
     refreshTokens: () => tokens.refresh(),

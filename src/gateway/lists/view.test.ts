@@ -242,3 +242,15 @@ describe('pages', () => {
     expect(() => views.page(who, 'tools', [fewer], nextCursor)).toThrow('the list has changed');
   });
 });
+
+test('views that are too large together make room for one another, and the largest is kept', () => {
+  const views = new ListViews(10, nothingHeld, undefined, 100);
+  const who = viewer('alice@acme.com');
+  const [github1, files1] = [github(), known('files', { tools: ['read_file', 'write_file'] })];
+  const seen = (source: Known) => views.view(who, 'tools', [source]);
+  const first = seen(github1);
+  expect(seen(github1)).toBe(first);
+  const second = seen(files1);
+  expect(seen(files1)).toBe(second);
+  expect(seen(github1)).not.toBe(first);
+});

@@ -11,6 +11,7 @@ import { flattened } from './flatten.ts';
 import { type ListKind, lists } from './kinds.ts';
 import type { Known } from './list-store.ts';
 import { mergedName } from './names.ts';
+import { schemaTypeChange } from './schema-type.ts';
 import { type NameClash, type ShownTool, shownTools } from './shown-tools.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { editObject } from '../rpc/raw.ts';
@@ -51,12 +52,17 @@ export interface Viewer {
   readonly era?: Era;
 }
 
+/** Views that are kept, and the characters of all of them, each in its items and in its pages. */
+const mostViews = 5_000;
+const mostCharacters = 256 * 1024 * 1024;
+
 /**
  * Lists as one permission set sees them. Two callers with the same rights share the serialized pages; a view is
- * made anew when a list or the rights behind it change.
+ * made anew when a list or the rights behind it change. When there are too many, the one that was not used for longest
+ * goes: a server whose connections are nobody else's makes a view for each caller.
  */
 export class ListViews {
-  readonly #views = new LRUCache<string, View>({ max: 5_000 });
+  readonly #views: LRUCache<string, View>;
   readonly #pageSize: number;
   readonly #pins: Pins;
   readonly #onClash: (server: string, clash: NameClash) => void;
@@ -66,7 +72,11 @@ export class ListViews {
     pageSize: number,
     pins: Pins,
     onClash: (server: string, clash: NameClash) => void = () => undefined,
+    maxSize = mostCharacters,
   ) {
+    // The largest is kept all the same, or it would be made for every call.
+    const sizeCalculation = (view: View) => Math.min(maxSize, sizeOf(view));
+    this.#views = new LRUCache({ max: mostViews, maxSize, sizeCalculation });
     this.#pageSize = pageSize;
     this.#pins = pins;
     this.#onClash = onClash;
@@ -165,6 +175,10 @@ function makeView(id: string, items: readonly ViewItem[], known: readonly Known[
   };
 }
 
+function sizeOf({ id, items }: View): number {
+  return items.reduce((sum, { name, raw }) => sum + name.length + 2 * raw.length, id.length + 1);
+}
+
 function byName(a: ViewItem, b: ViewItem): number {
   if (a.name === b.name) return 0;
   return a.name < b.name ? -1 : 1;
@@ -177,7 +191,8 @@ function shown(viewer: Viewer, server: string, kind: ListKind, items: readonly S
     .map(({ key, name, raw }) => {
       if (!isPrefixed) return { key, name, server, raw };
       const merged = mergedName(server, name);
-      return { key, name: merged, server, raw: editObject(raw, { name: JSON.stringify(merged) }) };
+      const changes = { name: JSON.stringify(merged), ...(kind === 'tools' && schemaTypeChange(raw)) };
+      return { key, name: merged, server, raw: editObject(raw, changes) };
     })
     .sort(byName);
 }

@@ -7,6 +7,8 @@ import { mostDescribed, type MetaAnswer } from './tools.ts';
 
 /** Of all definitions in one answer, in characters. */
 const mostText = 200_000;
+/** Names that are not there of which the nearest are looked for: each is a search. */
+const mostSearched = 5;
 
 /**
  * Whole definitions, each byte as in tools/list. Text only: as structured content it would be the same once more, and
@@ -23,7 +25,10 @@ export async function describeTools(
   for (const name of names) {
     const item = itemNamed(own.view, name);
     if (item) found.push(item);
-    else notFound.push({ name: name.slice(0, 100), closest: await closestNames(indexes, own, name) });
+    else {
+      const closest = notFound.length < mostSearched ? await closestNames(indexes, own, name) : [];
+      notFound.push({ name: name.slice(0, 100), closest });
+    }
   }
   const [first] = notFound;
   if (found.length === 0 && first) throw noSuchTool(first.name, first.closest);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { as, gatewayWorld } from '../../../test/gateway-world.ts';
 import {
@@ -47,6 +48,60 @@ describe('the list', () => {
     const stated = await world.ask('/mcp', 'tools/list', { _meta: info }, list);
     expect(stated.result?.['tools']).toHaveLength(6);
     expect(stated.result?.['resultType']).toBe('complete');
+  });
+
+  test('is all of them for a session of an excepted client, in whatever process', async () => {
+    const sealingKey = randomBytes(32);
+    const metaTools = { always: true, exceptClients: ['big-client'] };
+    const first = await gatewayWorld(picture(), { metaTools, sealingKey });
+    const second = await gatewayWorld(picture(), { metaTools, sealingKey });
+    const shown = async (name: string) => {
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name, version: '1' } };
+      const begun = await first.post('/mcp', { id: 1, method: 'initialize', params });
+      const session = { 'mcp-session-id': begun.headers.get('mcp-session-id')! };
+      return [(await first.names('/mcp', session)).length, (await second.names('/mcp', session)).length];
+    };
+    expect(await shown('Big-Client 2')).toEqual([6, 6]);
+    expect(await shown('Not a big-client')).toEqual([3, 3]);
+  });
+
+  test('follows the settings from one request to the next', async () => {
+    const metaTools: { always: boolean; above: number | null } = { always: false, above: null };
+    const world = await gatewayWorld(picture(), { metaTools });
+    expect(await world.names('/mcp')).toHaveLength(6);
+    metaTools.above = 5;
+    expect(await world.names('/mcp')).toEqual(meta);
+    metaTools.above = 6;
+    expect(await world.names('/mcp')).toHaveLength(6);
+  });
+
+  test('makes the instructions short, and tells to search', async () => {
+    const told = async (path: string, settings = {}) => {
+      const world = await gatewayWorld(picture(), { metaTools: settings });
+      // Only servers that have been met have said anything; the second look knows which era each of them speaks.
+      for (const _ of [1, 2]) await world.names('/mcp?mode=all');
+      const list = { ...modern, 'mcp-method': 'tools/list' };
+      await world.ask('/mcp?mode=all', 'tools/list', { _meta: envelope }, list);
+      const params = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'c', version: '1' },
+      };
+      const old = (await world.ask(path, 'initialize', params)).result?.['instructions'];
+      const headers = { ...modern, 'mcp-method': 'server/discover' };
+      const young = await world.ask(path, 'server/discover', { _meta: envelope }, headers);
+      expect(young.result?.['instructions']).toBe(old);
+      return old;
+    };
+    const brief = [
+      'Find tools with search_tools, read about them with describe_tools, and call them with call_tool.',
+      'What some of the servers say of themselves:',
+      '- desk: Tickets are for ever.',
+    ].join('\n');
+    expect(await told('/mcp?mode=meta')).toBe(brief);
+    expect(await told('/mcp', { above: 5 })).toBe(brief);
+    expect(await told('/mcp', { above: 6 })).toBe('# desk\nTickets are for ever.\nThink twice.');
+    expect(await told('/mcp')).toContain('Think twice.');
   });
 
   test('names the servers of the caller and nobody else’s', async () => {
@@ -208,9 +263,15 @@ describe('a server’s own tools of these names', () => {
     ).toBeDefined();
   });
 
-  test('are nothing on the merged endpoint where every tool is shown', async () => {
-    const world = await gatewayWorld(picture());
-    const { isError, text } = await call(world, 'search_tools', { query: 'shed' }, { path: '/mcp' });
-    expect([isError, text]).toEqual([true, 'There is no tool "search_tools" that you may use.']);
-  });
+  test.each([{}, { above: 6 }, { always: true, exceptClients: ['node'] }])(
+    'are nothing on the merged endpoint where every tool is shown (%j)',
+    async (metaTools) => {
+      const world = await gatewayWorld(picture(), { metaTools });
+      expect(await world.names('/mcp')).toHaveLength(6);
+      for (const name of meta) {
+        const { isError, text } = await call(world, name, { query: 'shed' }, { path: '/mcp' });
+        expect([isError, text]).toEqual([true, `There is no tool "${name}" that you may use.`]);
+      }
+    },
+  );
 });

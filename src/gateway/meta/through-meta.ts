@@ -37,8 +37,6 @@ export async function throughMeta(call: Call, gate: Gate, named: Named): Promise
 async function isMeta(call: Call, gate: Gate, servers: readonly SnapshotServer[]): Promise<boolean> {
   const verdict = verdictOn(call, gate);
   if (typeof verdict === 'string') return verdict === 'meta';
-  // Names of the merged endpoint carry a server, so these three are nobody else's, however many tools there are now.
-  if (call.path.server === null) return true;
   const { view } = await ownTools(call, gate, servers);
   return view.items.length > verdict.above;
 }

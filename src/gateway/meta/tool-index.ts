@@ -28,6 +28,7 @@ const boost = { name: 2, title: 1, summary: 1, rest: 0.5, params: 0.8, product: 
 
 /** Longer texts say nothing more about what a tool is for, and take memory; in characters. */
 const mostText = 1_500;
+const mostName = 300;
 const mostParams = 600;
 const deepest = 3;
 const atOnce = 25;
@@ -92,8 +93,8 @@ function entryOf(item: ViewItem, id: number, server: ServerWords | undefined): E
   // The words of the server's own name stand in the merged one too, but for the shortened end of a long one.
   return {
     id,
-    name: item.key,
-    title: textOf(title),
+    name: item.key.slice(0, mostName),
+    title: textOf(title).slice(0, mostName),
     summary,
     rest: textOf(description).slice(summary.length, mostText),
     params: params.join(' ').slice(0, mostParams),

@@ -1,6 +1,4 @@
 import type { Call, Gate } from '../call.ts';
-import { isObject } from '../rpc/message.ts';
-import { meta } from '../rpc/protocol.ts';
 
 /** Whether a caller sees three tools; `by-count`: when it would see more than so many. */
 export type Verdict = 'meta' | 'all' | { readonly above: number };
@@ -18,12 +16,9 @@ export function verdictOn(call: Call, gate: Gate): Verdict {
   return always || above === null ? 'meta' : { above };
 }
 
-/** How the client is known: what the gate found it to be, what it says in the modern era, its `User-Agent`. */
+/** How the client is known: what the gate found it to be, what it calls itself, its `User-Agent`. */
 function clientNames(call: Call): string[] {
-  const params = call.message?.kind === 'request' ? call.message.params : undefined;
-  const about = isObject(params?.['_meta']) ? params['_meta'][meta.clientInfo] : undefined;
-  const stated = isObject(about) ? about['name'] : undefined;
-  return [call.audience, stated, call.header('user-agent')].flatMap((name) =>
+  return [call.audience, call.clientName, call.header('user-agent')].flatMap((name) =>
     typeof name === 'string' ? [name.toLowerCase()] : [],
   );
 }

@@ -2,6 +2,7 @@ import { type Call, type Gate, requestOf } from '../call.ts';
 import { argumentsOf, type Issue, notAnObject } from '../faces/openapi/arguments.ts';
 import { type Model, readModel } from '../faces/openapi/schema.ts';
 import type { ListItem } from '../lists/fetch-list.ts';
+import { listedTool } from '../pins.ts';
 import { invalidParams, noSuchTool } from '../refusals.ts';
 import { isObject } from '../rpc/message.ts';
 import { editObject, findMember, membersOf } from '../rpc/raw.ts';
@@ -28,9 +29,8 @@ async function toolOf(call: Call, gate: Gate): Promise<ListItem | 'unknown'> {
   if (!target) return 'unknown';
   const known = gate.lists.peek(target, call.era, call.capabilities);
   await gate.lists.settle([known], gate.settings.listDeadlineMs);
-  const tools = known.lists.get('tools');
-  if (!tools) return 'unknown';
-  const tool = tools.find(({ key }) => key === call.tool);
+  if (!known.lists.has('tools')) return 'unknown';
+  const tool = listedTool(known, call.tool ?? '');
   if (!tool) throw noSuchTool(String(requestOf(call).params?.['name']));
   return tool;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ServerResponse } from 'node:http';
 import { sql } from 'kysely';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
@@ -281,4 +283,18 @@ test('no session stands in a log line', async () => {
   expect([...world.logs, JSON.stringify(error), String(error.cause)].join('\n')).not.toContain(
     token.slice(0, 30),
   );
+});
+
+test('somebody who came once does not keep the picture of then in memory', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await world.call(await webUi.session(newcomer()));
+  const then = new WeakRef(world.snapshot.current());
+  await sql`insert into mcp_proxy.groups (name, display_name) values ('Later', '')`.execute(db);
+  await world.snapshot.refresh();
+  const isKept = () => {
+    collect();
+    return then.deref() !== undefined;
+  };
+  await expect.poll(isKept).toBe(false);
 });

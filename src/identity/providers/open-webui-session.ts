@@ -49,7 +49,8 @@ interface Known extends Stated {
   /** Milliseconds since the epoch. */
   readonly askedAt: number;
   readonly until: number;
-  directory: Directory;
+  /** Not held: thousands of people who came once would keep as many pictures in memory. */
+  directory: WeakRef<Directory>;
   principal: Principal;
 }
 
@@ -92,8 +93,8 @@ export function openWebUiSessions(deps: OpenWebUiDeps): Provider {
   /** A group that came or went since, in this program, counts at once. */
   function current(entry: Known): Principal {
     const directory = deps.directory();
-    if (entry.directory !== directory) {
-      entry.directory = directory;
+    if (entry.directory.deref() !== directory) {
+      entry.directory = new WeakRef(directory);
       entry.principal = principalOf(entry, directory);
       sight(deps, entry);
     }
@@ -141,7 +142,8 @@ function createLookUp(deps: OpenWebUiDeps): (credential: Credential) => Promise<
     };
     const directory = deps.directory();
     const principal = principalOf(stated, directory);
-    return { ...stated, askedAt: now, until: Math.min(now + knownMs, end), directory, principal };
+    const until = Math.min(now + knownMs, end);
+    return { ...stated, askedAt: now, until, directory: new WeakRef(directory), principal };
   };
 }
 

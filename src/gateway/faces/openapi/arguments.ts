@@ -11,13 +11,25 @@ export interface Issue extends Misfit {
 }
 
 const mostIssues = 100;
+/**
+ * Values looked at, counting long ones by their length, and characters of defaults filled in, in one body. A schema of
+ * many alternatives times a long list has no end; what is beyond stays as it came, and the server checks it anyway.
+ */
+const mostWork = 200_000;
+const mostFilledIn = 4_000_000;
+const charactersPerLook = 100;
+
+interface Left {
+  work: number;
+  characters: number;
+}
 
 /** JSON text of the arguments, or what is wrong with the body. `raw` is valid JSON text without white space around it. */
 export function argumentsOf(
   raw: string,
   model: Model,
 ): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly issues: readonly Issue[] } {
-  const reader = new Reader(true);
+  const reader = new Reader(true, { work: mostWork, characters: mostFilledIn });
   const text = reader.read(raw, model, ['body']);
   return reader.issues.length === 0 && text !== undefined
     ? { ok: true, text }
@@ -30,16 +42,18 @@ class Reader {
   readonly issues: Issue[] = [];
   /** May a value be read as another type than it is written as? */
   readonly #lax: boolean;
+  /** Shared by all readers of one body. */
+  readonly #left: Left;
 
-  constructor(lax: boolean) {
+  constructor(lax: boolean, left: Left) {
     this.#lax = lax;
+    this.#left = left;
   }
 
   /** The value as the type wants it; undefined, and an issue more, when it does not fit. */
   read(raw: string, type: Type, loc: Loc): string | undefined {
+    if (type.kind === 'any' || !this.#mayLook(1)) return raw;
     switch (type.kind) {
-      case 'any':
-        return raw;
       case 'model':
         return raw.startsWith('{') ? this.#model(raw, type, loc) : this.#refuse(notAnObject, raw, loc);
       case 'map':
@@ -55,7 +69,14 @@ class Reader {
     }
   }
 
+  /** Is there room for so many looks more, and one through this text? */
+  #mayLook(times: number, text = ''): boolean {
+    this.#left.work -= times + text.length / charactersPerLook;
+    return this.#left.work >= 0;
+  }
+
   #model(raw: string, model: Model, loc: Loc): string | undefined {
+    if (!this.#mayLook(model.fields.length, raw)) return raw;
     const members = membersOf(raw);
     // Of a key that stands there twice, the last one counts.
     const last = new Map(members.map((member) => [member.key, member]));
@@ -66,8 +87,11 @@ class Reader {
       if (found)
         values.set(field.name, this.#field(raw.slice(found.start, found.end), field, [...loc, field.name]));
       else if (field.isRequired) this.#refuse(missing, raw, [...loc, field.name]);
-      else if (field.standard !== undefined)
-        added.push(`${JSON.stringify(field.name)}:${JSON.stringify(field.standard)}`);
+      else if (field.standard !== undefined && this.#left.characters > 0) {
+        const standard = `${JSON.stringify(field.name)}:${JSON.stringify(field.standard)}`;
+        this.#left.characters -= standard.length;
+        added.push(standard);
+      }
     }
     let isChanged = added.length > 0;
     const parts = members.flatMap((member) => {
@@ -93,7 +117,7 @@ class Reader {
   }
 
   #list(raw: string, items: Type | undefined, loc: Loc): string | undefined {
-    if (items === undefined || items.kind === 'any') return raw;
+    if (items === undefined || items.kind === 'any' || !this.#mayLook(0, raw)) return raw;
     const before = elementsOf(raw).map(({ start, end }) => raw.slice(start, end));
     const after = before.map((one, index) => this.read(one, items, [...loc, index]));
     return after.every((one, index) => one === before[index]) ? raw : `[${after.join(',')}]`;
@@ -109,7 +133,7 @@ class Reader {
     for (const lax of this.#lax ? [false, true] : [false]) {
       tried.length = 0;
       for (const option of others) {
-        const reader = new Reader(lax);
+        const reader = new Reader(lax, this.#left);
         const value = reader.read(raw, option, [...loc, labelOf(option)]);
         if (reader.issues.length === 0) return value;
         tried.push(...reader.issues);

@@ -113,8 +113,7 @@ function makeDocument(info: Info, serverUrl: string, parts: readonly Part[]): Do
   let takesBodies = false;
   for (const { view, server } of parts) {
     for (const item of view.items) {
-      // Half a character cannot stand in a URL, so such a tool has none.
-      if (!item.name.isWellFormed()) continue;
+      if (!fitsInUrl(item.name)) continue;
       const path = `${server === null ? '' : `/${server}`}/${segmentOf(item.name)}`;
       const operationId = ids.take(server === null ? fastApiId(item.name) : mergedName(server, item.name));
       const name = server === null ? item.name : operationId;
@@ -202,6 +201,14 @@ function addValidationErrors(components: Components): void {
 /** What FastAPI calls the route of a function `tool` at `/{name}`: filters and prompts of users hold these names. */
 function fastApiId(name: string): string {
   return `tool_${name.replaceAll(/[^\p{L}\p{N}_]/gu, '_')}_post`;
+}
+
+/**
+ * Clients shorten `/evil/../github/drop` before they send it, and what the model took for one server's tool would be
+ * another's. Half a character cannot be written at all.
+ */
+function fitsInUrl(name: string): boolean {
+  return name.isWellFormed() && !name.split('/').some((segment) => segment === '.' || segment === '..');
 }
 
 /** A name as part of a URL; a brace would make it a template, a question mark its end. */

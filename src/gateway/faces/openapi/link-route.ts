@@ -1,18 +1,32 @@
+import { writeAudit } from '../../../audit/index.ts';
 import { AppError } from '../../../platform/errors.ts';
 import { type Route, route } from '../../../platform/contract.ts';
+import type { Db } from '../../../platform/db/index.ts';
 import type { Gate } from '../../call.ts';
 import { api } from '../../contract.ts';
 import { linkPath, linkPurpose } from './link.ts';
 
-/** Lets an admin make links to documents. Nothing is stored, so nothing is to be undone but what a link is about. */
-export function linkRoute(gate: Gate, publicUrl: string): Route {
+/**
+ * Lets an admin make links to documents. Nothing of a link is stored but who made it, so nothing is to be undone but what it
+ * is about.
+ */
+export function linkRoute(gate: Gate, { db, publicUrl }: { db: Db; publicUrl: string }): Route {
   return route(api.createOpenApiLink, async ({ body, actor }) => {
     const { tenant = null, group = null, server = null } = body;
     const snapshot = gate.snapshot();
     if (tenant !== null && !snapshot.tenants.has(tenant)) throw gone('tenant', tenant);
     if (group !== null && !snapshot.groups.has(group)) throw gone('group', group);
     if (server !== null && !snapshot.servers.has(server)) throw gone('server', server);
-    gate.log.info({ actor: actor.id, tenant, group, server }, 'a link to a description of tools was made');
+    await writeAudit(db, {
+      actor: actor.id,
+      action: 'openapi_link.create',
+      targetKind: group === null ? 'server' : 'group',
+      targetId: group ?? server ?? '',
+      tenant,
+      after: { tenant, group, server },
+      requestId: actor.requestId,
+      clientIp: actor.clientIp,
+    });
     return { url: publicUrl + linkPath({ tenant, group, server }, gate.sealerFor(linkPurpose)) };
   });
 }

@@ -45,13 +45,15 @@ export interface Field {
 const deepest = 16;
 const deepestText = 200;
 const mostNodes = 2_000;
+/** What is printed of a schema, in characters: parts that it refers to often must not make a small one a huge one. */
+const sizeOf = (rawSchema: string) => 20_000 + 10 * rawSchema.length;
 
 /** The model of a tool's arguments or result. `rawSchema` is JSON text; anything but an object stands for no fields. */
 export function readModel(rawSchema: string, name: string): Model {
   if (!rawSchema.startsWith('{')) return { kind: 'model', name, fields: [], isOpen: false };
   if (isDeep(rawSchema)) return { kind: 'model', name, fields: [], isOpen: true };
   const { properties, required, takesOthers } = shapeOf(rawSchema);
-  const reader = new Reader(JSON.parse(rawSchema));
+  const reader = new Reader(JSON.parse(rawSchema), sizeOf(rawSchema));
   const fields = [...properties].map(([key, raw]) =>
     reader.field(JSON.parse(raw), { name: key, prefix: name, isRequired: required.has(key) }),
   );
@@ -80,29 +82,44 @@ interface Place {
 class Reader {
   readonly #root: unknown;
   #left = mostNodes;
+  #characters: number;
+  readonly #printed = new Map<unknown, { readonly kept: Json; readonly size: number }>();
   /** What is being read at the moment: a schema that refers to itself has no end. */
   readonly #within: unknown[] = [];
 
-  constructor(root: unknown) {
+  constructor(root: unknown, characters: number) {
     this.#root = root;
+    this.#characters = characters;
   }
 
   field(schema: unknown, at: Place & { readonly isRequired: boolean }): Field {
     const { name, isRequired } = at;
     const own = isObject(schema) ? schema : {};
     const meant = this.#referred(own) ?? {};
-    const description = [own['description'], meant['description']].find((one) => typeof one === 'string');
+    const described = [own['description'], meant['description']].find((one) => typeof one === 'string');
+    const description = typeof described === 'string' ? described : '';
+    const standard = isRequired ? undefined : (own['default'] ?? meant['default'] ?? undefined);
+    // Name and title.
+    this.#spend(2 * name.length);
     return {
       name,
       isRequired,
       type: this.#type(schema, at),
-      description: typeof description === 'string' ? description : '',
-      standard: isRequired ? undefined : (own['default'] ?? meant['default'] ?? undefined),
+      description: this.#spend(description.length) ? description : '',
+      standard: this.#characters > 0 && this.#spend(textOf(standard ?? '').length) ? standard : undefined,
     };
+  }
+
+  /** False when there is no room for so many characters more. */
+  #spend(characters: number): boolean {
+    this.#characters -= characters;
+    return this.#characters >= 0;
   }
 
   #type(schema: unknown, at: Place): Type {
     if (!isObject(schema) || this.#within.length > deepest || --this.#left < 0) return anything();
+    // Models are named by the way to them, in two places.
+    if (!this.#spend(2 * (at.prefix.length + at.name.length))) return anything();
     const meant = this.#referred(schema);
     if (meant === undefined || this.#within.includes(meant)) return anything();
     this.#within.push(meant);
@@ -113,14 +130,21 @@ class Reader {
 
   #typed(schema: Json, at: Place): Type {
     const { anyOf, type } = schema;
-    const kept = keptOf(schema);
+    const kept = this.#keptOf(schema);
     if (Array.isArray(anyOf) && anyOf.length > 0) return union(kept, this.#choices(anyOf, at));
     if (Array.isArray(type) && type.length > 0)
       return union(
         kept,
-        type.map((one) => this.#single({ ...schema, type: one }, at, {})),
+        [...new Set(type)].slice(0, mostTypes).map((one) => this.#single({ ...schema, type: one }, at, {})),
       );
     return this.#single(schema, at, kept);
+  }
+
+  /** Read once for each part, however often it is referred to. */
+  #keptOf(schema: Json): Json {
+    const known = this.#printed.get(schema) ?? printedOf(schema);
+    this.#printed.set(schema, known);
+    return this.#spend(known.size) ? known.kept : {};
   }
 
   #single(schema: Json, at: Place, kept: Json): Type {
@@ -156,9 +180,9 @@ class Reader {
     if (Object.keys(properties).length === 0)
       return { kind: 'map', kept, values: isTyped ? this.#type(others, inner) : undefined };
     const prefix = `${at.prefix}_${at.name}_model`.replaceAll('__', '_').replace(/_+$/, '');
-    const required: readonly unknown[] = Array.isArray(schema['required']) ? schema['required'] : [];
+    const required = new Set<unknown>(Array.isArray(schema['required']) ? schema['required'] : []);
     const fields = Object.entries(properties).map(([name, one]) =>
-      this.field(one, { name, prefix, isRequired: required.includes(name) }),
+      this.field(one, { name, prefix, isRequired: required.has(name) }),
     );
     return {
       kind: 'model',
@@ -210,6 +234,9 @@ function union(kept: Json, options: readonly Type[]): Type {
   return options.length === 1 && only ? only : { kind: 'union', kept, options };
 }
 
+/** JSON has seven of them. */
+const mostTypes = 7;
+
 const isText = (value: unknown) => typeof value === 'string';
 const isNumber = (value: unknown) => typeof value === 'number';
 const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
@@ -239,8 +266,13 @@ const keywords = new Map<string, (value: unknown) => boolean>([
   ['deprecated', (value) => typeof value === 'boolean'],
 ]);
 
-function keptOf(schema: Json): Json {
-  return Object.fromEntries(
+function printedOf(schema: Json): { readonly kept: Json; readonly size: number } {
+  const kept = Object.fromEntries(
     Object.entries(schema).filter(([key, value]) => keywords.get(key)?.(value) === true),
   );
+  return { kept, size: textOf(kept).length };
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value);
 }
