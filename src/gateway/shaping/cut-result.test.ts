@@ -14,7 +14,9 @@ function cut(result: object | string, limit: number, more: Partial<Cutting> = {}
   let rest: string | undefined;
   const text = cutResult(raw, {
     limit,
-    hasOutputSchema: () => false,
+    showsData: true,
+    outputSchema: () => undefined,
+    uriChars: 30,
     links: true,
     keep: (left) => {
       rest = left;
@@ -148,11 +150,11 @@ test('large data that no text repeats can be read on as well', () => {
   expect(parsed?.content[0]?.text).toBe('see data');
 });
 
-test('data that an output schema promises stays whole, and its text is cut', () => {
+test('data of short strings that an output schema promises stays whole, and its text is cut', () => {
   const { parsed } = cut(
     { content: [{ type: 'text', text: JSON.stringify(data) }], structuredContent: data },
     100,
-    { hasOutputSchema: () => true },
+    { outputSchema: () => true },
   );
   expect(parsed?.['structuredContent']).toEqual(data);
   expect(parsed?.content[0]?.text).toHaveLength(100);
@@ -165,7 +167,10 @@ test('a result without content is not looked into', () => {
 });
 
 test('the result inside a finished task is cut, and the task stays', () => {
-  const cutting: Cutting = { limit: 100, hasOutputSchema: () => true, links: true, keep: () => undefined };
+  const cutting: Cutting = {
+    ...{ limit: 100, showsData: true, outputSchema: () => true },
+    ...{ links: true, uriChars: 0, keep: () => undefined },
+  };
   const task = (text: string) =>
     `{"taskId":"t","status":"completed","n":1.0,"result":{"content":[{"type":"text","text":"${text}"}]},"ttlMs":5}`;
   const shown = cutTask(task('a'.repeat(200)), cutting);

@@ -110,3 +110,11 @@ test('a process that has ended is answered for with nothing', async () => {
   a.close();
   expect(await read(b!, uri)).toBeUndefined();
 });
+
+test('the length of a URI is known before there is one', async () => {
+  const [pages] = await nodes(1);
+  for (const tool of ['read', 'lösche', 'x'.repeat(128)]) {
+    const kept = pages.keep({ reader: alice, server: 'files', tool, text: 'abc', pageChars: 1_000 });
+    expect(pages.uriChars({ server: 'files', tool })).toBe(kept?.uri(2).length);
+  }
+});

@@ -108,13 +108,18 @@ export class ResultPages {
     if (bytes > this.#limits.bytesPerPrincipal || bytes > this.#limits.bytesInAll) return undefined;
     this.#sweep();
     this.#makeRoom(bytes, reader.principal);
-    const key = randomBytes(9).toString('base64url');
+    const key = newKey();
     const starts = startsOf(text, pageChars);
     const expiresAt = this.#clock() + this.#limits.ttlMs;
     this.#entries.set(key, { ...reader, text, starts, bytes, expiresAt });
     this.#count(reader.principal, bytes);
-    const sealed = this.#sealer.seal(JSON.stringify([this.#bus.node, key, server, tool]));
-    return { pages: starts.length + 1, uri: (page) => `${prefix}${sealed}?page=${page}` };
+    const sealed = this.#seal(key, server, tool);
+    return { pages: starts.length + 1, uri: (page) => uriOf(sealed, page) };
+  }
+
+  /** Characters of the URI that `keep` gives page 2 of this tool's results: sealing hides everything but the length. */
+  uriChars({ server, tool }: { server: string; tool: string }): number {
+    return uriOf(this.#seal(newKey(), server, tool), 2).length;
   }
 
   /** What the URI says; undefined when it is not one that this installation gave out. */
@@ -145,6 +150,10 @@ export class ResultPages {
     this.#entries.clear();
     this.#bytesOf.clear();
     this.#bytes = 0;
+  }
+
+  #seal(key: string, server: string, tool: string): string {
+    return this.#sealer.seal(JSON.stringify([this.#bus.node, key, server, tool]));
   }
 
   #read(key: string, page: number, reader: Reader): Page | undefined {
@@ -189,6 +198,14 @@ export class ResultPages {
     if (own > 0) this.#bytesOf.set(principal, own);
     else this.#bytesOf.delete(principal);
   }
+}
+
+function newKey(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+function uriOf(sealed: string, page: number): string {
+  return `${prefix}${sealed}?page=${page}`;
 }
 
 function startsOf(text: string, pageChars: number): number[] {

@@ -1,13 +1,9 @@
-import { defaultMaxResultChars } from '../../access/contract.ts';
+import { toolsSeen } from '../bridge/known-tool.ts';
 import type { Call, Gate } from '../call.ts';
-import { listedTool } from '../pins.ts';
-import { findMember, membersOf } from '../rpc/raw.ts';
+import { readableResult } from '../faces/tool-result.ts';
+import type { RpcResponse } from '../rpc/message.ts';
 import { type Cutting, cutResult, cutTask } from '../shaping/cut-result.ts';
-import { readerOf } from '../shaping/serve-page.ts';
-import type { Target } from '../upstreams/target.ts';
-
-/** The first legacy revision with `resource_link` (2025-06-18 server/tools.mdx). */
-const firstWithLinks = '2025-06-18';
+import { cuttingFor } from '../shaping/cutting.ts';
 
 const cuts = new Map<string, (rawResult: string, cutting: Cutting) => string | undefined>([
   ['tools/call', cutResult],
@@ -15,35 +11,25 @@ const cuts = new Map<string, (rawResult: string, cutting: Cutting) => string | u
 ]);
 
 /** Takes care that one tool's result does not fill the context of a model. What is short enough is not touched. */
-export function shapeResult(call: Call, gate: Gate): void {
+export function shapeResult(call: Call, gate: Gate): Promise<void> | void {
   const { response, tool, message } = call;
   const [target] = call.targets;
   if (response?.kind !== 'response' || response.rawResult === undefined || !target || tool === null) return;
   const cut = message?.kind === 'request' ? cuts.get(message.method) : undefined;
   if (!cut) return;
-  const limit = target.server.definition.maxResultChars ?? defaultMaxResultChars;
-  // JSON text is never shorter than the text in it.
-  if (limit === 0 || response.rawResult.length <= limit) return;
-  const rawResult = cut(response.rawResult, {
-    limit,
-    hasOutputSchema: () => hasOutputSchema(call, gate, target),
-    links: call.era === 'modern' || (call.header('mcp-protocol-version') ?? '') >= firstWithLinks,
-    keep: (text) => {
-      if (!canReadOn(call)) return undefined;
-      const of = { reader: readerOf(call), server: target.server.id, tool, text, pageChars: limit };
-      return gate.resultPages.keep(of);
-    },
-  });
-  if (rawResult !== undefined) call.response = { ...response, rawResult };
+  const { rawResult } = response;
+  const cutting = cuttingFor(call, gate, { target, tool, characters: rawResult.length });
+  if (!cutting) return;
+  const shape = () => {
+    const shown = cut(singleFor(call, rawResult), cutting);
+    if (shown !== undefined) call.response = { ...response, rawResult: shown } satisfies RpcResponse;
+  };
+  // A client of another process may know the schema that this one has yet to see.
+  const seeing = rawResult.includes('"structuredContent"') ? toolsSeen(call, gate, target) : undefined;
+  return seeing ? seeing.then(shape) : shape();
 }
 
-/** HTTP routes have no resources, and Open WebUI does not read any. */
-function canReadOn({ face, audience }: Call): boolean {
-  return face !== 'openapi' && audience !== 'open-webui';
-}
-
-/** Of a tool that is not on the list nobody knows, so it is taken to have one. */
-function hasOutputSchema(call: Call, gate: Gate, target: Target): boolean {
-  const listed = listedTool(gate.lists.peek(target, call.era, call.capabilities), call.tool ?? '');
-  return listed === undefined || findMember(membersOf(listed.raw), 'outputSchema') !== undefined;
+/** Open WebUI gets a result once, as data or as text; once both are cut nobody can tell that they said the same. */
+function singleFor(call: Call, rawResult: string): string {
+  return call.audience === 'open-webui' ? readableResult(rawResult) : rawResult;
 }
