@@ -1,4 +1,6 @@
 // `npm run bench [-- --quick]`: everything side by side in one run, so that only ratios have to be believed.
+// `npm run bench -- --tool-flood`: what three tools instead of all of them save (tool-flood.ts).
+import { parseArgs } from 'node:util';
 import { calledServer, serverName, toolNames, tools } from './scenario.ts';
 import { heapOf } from './heap.ts';
 import { type Parts, startParts } from './parts.ts';
@@ -14,7 +16,10 @@ import {
   type Sample,
 } from './report.ts';
 
-const isQuick = process.argv.includes('--quick');
+const { values: asked } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, 'tool-flood': { type: 'boolean', default: false } },
+});
+const isQuick = asked.quick;
 const effort = isQuick
   ? {
       rounds: 1,
@@ -41,25 +46,29 @@ const legacy = serverName(calledServer.legacy);
 const modern = serverName(calledServer.modern);
 
 const began = performance.now();
-const cores = reserveCore();
-const parts = await startParts(cores);
-try {
-  say('ready');
-  const calls = await measureCalls(parts);
-  const lists = await measureLists(parts);
-  const session = await measureSessions(parts);
-  const report: Report = {
-    isQuick,
-    cores: cores.description,
-    database: parts.database,
-    calls,
-    lists,
-    session,
-    seconds: (performance.now() - began) / 1000,
-  };
-  process.stdout.write(reportText(report));
-} finally {
-  await parts.close();
+await (asked['tool-flood'] ? import('./tool-flood.ts') : compare());
+
+async function compare(): Promise<void> {
+  const cores = reserveCore();
+  const parts = await startParts(cores);
+  try {
+    say('ready');
+    const calls = await measureCalls(parts);
+    const lists = await measureLists(parts);
+    const session = await measureSessions(parts);
+    const report: Report = {
+      isQuick,
+      cores: cores.description,
+      database: parts.database,
+      calls,
+      lists,
+      session,
+      seconds: (performance.now() - began) / 1000,
+    };
+    process.stdout.write(reportText(report));
+  } finally {
+    await parts.close();
+  }
 }
 
 /** The measured servers take turns within every round, so that whatever else the machine does meets all of them. */

@@ -1,4 +1,4 @@
-// `node scripts/run.mjs bench/tool-flood.ts`: what three tools instead of a thousand save, and how often the right one is found.
+// `npm run bench -- --tool-flood`: what three tools instead of a thousand save, and how often the right one is found.
 // Numbers of tokens are exact; nothing here is timed.
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { metaTools } from '../src/gateway/meta/tools.ts';

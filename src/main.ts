@@ -249,7 +249,7 @@ function followConfigFile({ config, log, use }: Parts, closing: Closing): void {
 function adminApp({
   config,
   log,
-  database,
+  database: { db },
   access,
   masterKey,
   vault,
@@ -259,7 +259,6 @@ function adminApp({
   gateway,
   use,
 }: Parts): AdminApp {
-  const { db } = database;
   const apply = async ({ dryRun, prune }: ApplyOptions) => {
     const next = await readConfigFile(config.TOOLGATE_CONFIG, config.variables);
     return dryRun ? planFile(db, next, { prune }) : use(next, prune);
@@ -271,8 +270,9 @@ function adminApp({
       snapshot: () => access.snapshot(),
       changed: () => access.live.refresh(),
       checkUrl: (url) => netGuard.checkUrl(url),
+      withheld: (question) => gateway.withheld(question),
     }),
-    ...gatewayRoutes(gateway.gate, config.PUBLIC_URL),
+    ...gatewayRoutes(gateway.gate, { db, publicUrl: config.PUBLIC_URL }),
     ...secretRoutes({ db, masterKey, changed: () => vault.refresh() }),
     ...identityRoutes({ db, clock, changed: () => identity.refreshTokens() }),
     ...auditRoutes({ db }),

@@ -41,6 +41,7 @@ export function accessWorld() {
         checked.push(url);
         if (url.includes('169.254')) throw new AppError('url_forbidden', 400, 'Not there.');
       },
+      withheld: () => undefined,
       clock: () => Date.now(),
     });
   });

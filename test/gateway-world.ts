@@ -48,13 +48,15 @@ export async function gatewayWorld(
   o: {
     secrets?: Secrets;
     rateLimit?: { perMinute: number };
-    metaTools?: { always?: boolean; above?: number; exceptClients?: readonly string[] };
+    /** Read with each request. */
+    metaTools?: { always?: boolean; above?: number | null; exceptClients?: readonly string[] };
     pageSize?: number;
     maxBodyBytes?: number;
     sealingKey?: Buffer;
     transport?: OpenTransport;
     bridgeLimits?: Partial<BridgeLimits>;
     toolPins?: ToolPins;
+    keepAliveMs?: number;
   } = {},
 ) {
   let snapshot = pictureOf(picture);
@@ -114,6 +116,7 @@ export async function gatewayWorld(
     sealerFor: (purpose) => createSealer(sealingKey, purpose),
     bus,
     bridgeLimits: o.bridgeLimits,
+    keepAliveMs: o.keepAliveMs,
     projectDir: process.cwd(),
     around: { env: { CANARY: 'canary' }, directory: process.cwd() },
     log,
@@ -179,6 +182,7 @@ export async function gatewayWorld(
 const noPins: ToolPins = {
   version: 0,
   stateOf: () => 'unknown',
+  standingOf: () => 'unseen',
   nameFlags: () => [],
   observe: () => undefined,
   onChange: () => () => undefined,

@@ -95,6 +95,10 @@ export const pinMode = z.enum(['off', 'warn', 'enforce']);
 export const defaultPinMode = 'warn' satisfies z.infer<typeof pinMode>;
 export const defaultMaxResultChars = 200_000;
 
+/** Which MCP extensions pass: all, none, or those of these names. */
+const extensionPolicy = z.union([z.enum(['all', 'none']), z.array(z.string().min(1).max(200)).max(50)]);
+export const defaultExtensions = 'all' satisfies z.infer<typeof extensionPolicy>;
+
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
 
 /** Checked here so that a line break in a value can never add a header of its own. */
@@ -151,8 +155,7 @@ const serverCommon = {
     .describe(
       'Most characters of text in the result of one tool call; what is beyond can be read page by page. 0: no limit. Default: 200000.',
     ),
-  extensions: z
-    .union([z.enum(['all', 'none']), z.array(z.string().min(1).max(200)).max(50)])
+  extensions: extensionPolicy
     .optional()
     .describe(
       'Which MCP extensions pass between the server and its clients: `all` (default), `none`, or a list such as `["io.modelcontextprotocol/ui"]`. A server of the legacy era hears only of those that are listed.',
@@ -222,6 +225,7 @@ export const serverView = z.object({
   recordArguments: z.boolean(),
   pin: pinMode,
   maxResultChars: z.number(),
+  extensions: extensionPolicy,
   managedBy,
   updatedAt: z.iso.datetime(),
 });
@@ -248,6 +252,7 @@ export const serverPatch = z.strictObject({
   /** Null takes the default. */
   pin: pinMode.nullable().optional(),
   maxResultChars: serverCommon.maxResultChars.unwrap().nullable().optional(),
+  extensions: extensionPolicy.nullable().optional(),
 });
 
 export const grant = z.object({ server: serverId, tools: z.array(z.string()) });

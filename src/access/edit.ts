@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Actor } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import { lockWrites } from './store-lock.ts';
+import type { Withheld } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface RouteDeps {
@@ -12,6 +13,8 @@ export interface RouteDeps {
   readonly changed: () => Promise<void>;
   /** Rejects with an AppError when the URL leads somewhere that must not be fetched. */
   readonly checkUrl: (url: string) => Promise<void>;
+  /** What holds tools back from everyone, for `explain`. */
+  readonly withheld: Withheld;
   readonly clock: Clock;
 }
 

@@ -144,3 +144,33 @@ test.each<[ExplainQuestion, boolean, string[]]>([
 ])('%j', (question, allowed, reasons) => {
   expect(explain(world, question, now)).toEqual({ allowed, reasons });
 });
+
+test('what is withheld is not allowed, and the answer says why', () => {
+  const asked: unknown[] = [];
+  const withheld = (question: object) => {
+    asked.push(question);
+    return 'It waits to be accepted.';
+  };
+  const question = { user: 'alice@acme.com', server: 'github', tool: 'get_me', tenant: 'acme' };
+  const { allowed, reasons } = explain(world, question, now, withheld);
+  expect(allowed).toBe(false);
+  expect(reasons.slice(0, 2)).toEqual([
+    'alice@acme.com may not call the tool get_me of the server github for the tenant acme.',
+    'It waits to be accepted.',
+  ]);
+  expect(reasons.join(' ')).toContain('that covers get_me');
+  expect(asked).toEqual([expect.objectContaining({ server: 'github', tool: 'get_me', tenant: 'acme' })]);
+  expect(explain(world, { user: 'alice@acme.com', server: 'github' }, now, withheld).allowed).toBe(true);
+  expect(asked).toHaveLength(1);
+});
+
+test('it is the tenant that is active whose address counts', () => {
+  const tenants: unknown[] = [];
+  const withheld = ({ tenant }: { tenant: string | null }) => void tenants.push(tenant);
+  for (const user of ['dave@x.org', 'alice@acme.com'])
+    explain(world, { user, server: 'github', tool: 'get_me' }, now, withheld);
+  // Alice has two and no default one.
+  expect(tenants).toEqual([null, null]);
+  explain(world, { user: 'alice@acme.com', server: 'github', tool: 'get_me', tenant: 'beta' }, now, withheld);
+  expect(tenants.at(-1)).toBe('beta');
+});

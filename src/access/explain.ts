@@ -17,22 +17,43 @@ export interface ExplainQuestion {
   readonly tenant?: string | undefined;
 }
 
+/** A tool by the name that its server gives it, as the caller's tenant reaches the server. */
+export interface WithheldQuestion {
+  readonly server: string;
+  readonly tool: string;
+  readonly tenant: string | null;
+}
+
+/** Why nobody gets a tool whatever the rights, as a sentence; undefined: rights alone decide. */
+export type Withheld = (question: WithheldQuestion) => string | undefined;
+
 /**
  * Explains what can() decides for somebody's stored rights at `now` (milliseconds since the epoch); groups
  * that only a sign-in token asserts are not known here. With `tenant`, acting in it must be allowed as well. A tool may
- * be given by the name that this person sees; the answer is about the tool by the name that its server gives it.
+ * be given by the name that this person sees; the answer is about the tool by the name that its server gives it. What is
+ * `withheld` is not allowed, whatever the rights.
  */
-export function explain(snapshot: Snapshot, wanted: ExplainQuestion, now: number): Explanation {
+export function explain(
+  snapshot: Snapshot,
+  wanted: ExplainQuestion,
+  now: number,
+  withheld: Withheld = () => undefined,
+): Explanation {
   const principal = principalOf(wanted.user);
   const standing = standingOf(snapshot, principal, now);
   const question = { ...wanted, tool: toolMeant(snapshot, standing, wanted) };
   const decision = can(snapshot, principal, asked(question), now);
   const tenant = aboutTenant(snapshot, principal, question, now);
-  const allowed = decision.allow && tenant.ok;
+  const held =
+    question.tool === undefined
+      ? undefined
+      : withheld({ ...question, tool: question.tool, tenant: tenant.id });
+  const allowed = decision.allow && tenant.ok && held === undefined;
   const reasons = [
     `${question.user} ${allowed ? 'may' : 'may not'} ${wish(question)}.`,
     ...aboutTexts(snapshot, standing, question, wanted.tool),
     ...aboutServer(snapshot, question),
+    ...(held === undefined ? [] : [held]),
     ...aboutMember(snapshot, principal),
     ...aboutGrants(snapshot, principal, question, now),
     ...(decision.allow || decision.reason === 'user_disabled'
@@ -163,23 +184,26 @@ function aboutTenant(
   principal: Principal,
   { tenant }: ExplainQuestion,
   now: number,
-): { ok: boolean; reasons: string[] } {
+): { ok: boolean; id: string | null; reasons: string[] } {
   const active = activeTenant(snapshot, principal, rightsOf(snapshot, principal, now), tenant ?? null);
   if (tenant === undefined) {
-    if (active.ok || active.code !== 'tenant_ambiguous') return { ok: true, reasons: [] };
+    const id = active.ok ? (active.tenant?.id ?? null) : null;
+    if (active.ok || active.code !== 'tenant_ambiguous') return { ok: true, id, reasons: [] };
     const reason = `${principal.id} has several tenants (${some(active.choices)}) and no default one, so a request must name one: /t/{tenant}/mcp.`;
-    return { ok: true, reasons: [reason] };
+    return { ok: true, id, reasons: [reason] };
   }
-  if (active.ok) return { ok: true, reasons: [`${principal.id} may act for the tenant ${tenant}.`] };
+  if (active.ok)
+    return { ok: true, id: tenant, reasons: [`${principal.id} may act for the tenant ${tenant}.`] };
   const known = snapshot.tenants.get(tenant);
   if (known === undefined)
     return {
       ok: false,
+      id: null,
       reasons: [`There is no tenant ${tenant}${didYouMean(tenant, snapshot.tenants.keys()) || '.'}`],
     };
-  if (!known.enabled) return { ok: false, reasons: [`The tenant ${tenant} is disabled.`] };
+  if (!known.enabled) return { ok: false, id: null, reasons: [`The tenant ${tenant} is disabled.`] };
   const reason = `${principal.id} is not of the tenant ${tenant}: no group that names it, and no e-mail domain of it.`;
-  return { ok: false, reasons: [reason] };
+  return { ok: false, id: null, reasons: [reason] };
 }
 
 function isCurrent(held: Membership, now: number): boolean {

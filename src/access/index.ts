@@ -11,6 +11,7 @@ export { can } from './can.ts';
 export { danglingReferences } from './dangling-references.ts';
 export { maskArgs, maskUrl } from './mask.ts';
 export { mcpoNotes, sameServers } from './mcpo-notes.ts';
+export type { WithheldQuestion } from './explain.ts';
 export { type Rights, rightsOf } from './rights.ts';
 export { accessRoutes } from './routes.ts';
 export type { Endpoint, Snapshot, SnapshotServer, Tenant } from './snapshot.ts';

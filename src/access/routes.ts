@@ -14,6 +14,6 @@ export function accessRoutes(deps: RouteDeps): Route[] {
     ...groupsRoutes(deps),
     ...serversRoutes(deps),
     ...tenantsRoutes(deps),
-    route(api.explain, async ({ query }) => explain(deps.snapshot(), query, deps.clock())),
+    route(api.explain, async ({ query }) => explain(deps.snapshot(), query, deps.clock(), deps.withheld)),
   ];
 }

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Page, PageQuery } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import {
+  defaultExtensions,
   defaultMaxResultChars,
   defaultPinMode,
   type ServerDefinition,
@@ -100,6 +101,7 @@ export function viewOf({ id, definition, managedBy, updatedAt }: StoredServer): 
     recordArguments: definition.recordArguments,
     pin: definition.pin ?? defaultPinMode,
     maxResultChars: definition.maxResultChars ?? defaultMaxResultChars,
+    extensions: definition.extensions ?? defaultExtensions,
     managedBy,
     updatedAt,
   };

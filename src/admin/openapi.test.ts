@@ -1,15 +1,19 @@
+import { globSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { api as access } from '../access/contract.ts';
-import { api as audit } from '../audit/contract.ts';
-import { api as identity } from '../identity/contract.ts';
-import type { Route } from '../platform/contract.ts';
-import { api as secrets } from '../secrets/contract.ts';
-import { api as admin } from './contract.ts';
+import type { Endpoint, Route } from '../platform/contract.ts';
 import { openApiDocument } from './openapi.ts';
 
-const routes: Route[] = [access, audit, identity, secrets, admin]
-  .flatMap((api) => Object.values(api))
+interface Contract {
+  readonly api?: Readonly<Record<string, Endpoint>>;
+}
+
+/** Of every feature, so that none can be forgotten. */
+const contracts: Contract[] = await Promise.all(
+  globSync('../*/contract.ts', { cwd: import.meta.dirname }).map((file) => import(file)),
+);
+const routes: Route[] = contracts
+  .flatMap(({ api = {} }) => Object.values(api))
   .map((endpoint) => ({ endpoint, handle: async () => undefined }));
 const about = { version: '1.2.3', publicUrl: 'https://gate.acme.com', basePath: '/mcp-admin/api' };
 const document = JSON.parse(JSON.stringify(openApiDocument(routes, about)));
@@ -45,6 +49,19 @@ const wellFormed = z.strictObject({
     schemas: schema,
     responses: z.record(z.string(), response),
   }),
+});
+
+test('every feature that has endpoints is there', () => {
+  const paths = [
+    '/users',
+    '/servers/{id}/tools',
+    '/openapi-links',
+    '/pins',
+    '/audit',
+    '/tokens',
+    '/config/apply',
+  ];
+  expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(paths));
 });
 
 test('the document of all routes is well-formed OpenAPI 3.1', () => {

@@ -88,6 +88,8 @@ export interface Call {
   /** Set by the face, from the URL and what the client says of itself. */
   mode: ToolMode;
   audience: Audience;
+  /** What the client calls itself, in this request or when its session began. */
+  clientName: string | undefined;
   /** The client's capabilities as JSON text. */
   capabilities: string;
   /** Session of the legacy era. */

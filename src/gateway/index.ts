@@ -1,6 +1,6 @@
 // The data plane: MCP requests come in on the faces, pass the pipeline, and go out through the connectors.
 import { LRUCache } from 'lru-cache';
-import type { Access, Snapshot } from '../access/index.ts';
+import type { Access, Snapshot, WithheldQuestion } from '../access/index.ts';
 import type { Recorder } from '../audit/index.ts';
 import type { ToolPins } from '../catalog/index.ts';
 import type { Identity } from '../identity/index.ts';
@@ -33,10 +33,11 @@ import { StreamRelay } from './relay/stream-relay.ts';
 import { SessionFollowings } from './subscriptions/session-followings.ts';
 import { Subscriptions } from './subscriptions/subscriptions.ts';
 import { TaskIds } from './tasks/task-ids.ts';
-import { UpstreamPool } from './upstreams/pool.ts';
+import { type PoolOptions, UpstreamPool } from './upstreams/pool.ts';
 import type { Surroundings } from './upstreams/target.ts';
 import { definitionKey } from './upstreams/target.ts';
 import { warmUp } from './upstreams/warm-up.ts';
+import { withheld } from './withheld.ts';
 
 export { resourceMetadataMount } from './faces/resource-metadata.ts';
 export { gatewayRoutes } from './routes.ts';
@@ -58,6 +59,8 @@ export interface GatewayOptions {
   readonly bus: Bus;
   /** Bounds of parked calls, where they are not the usual ones. */
   readonly bridgeLimits?: Partial<BridgeLimits> | undefined;
+  /** Silent streams get a comment each time that this has passed, where it is not the usual time. */
+  readonly keepAliveMs?: number | undefined;
   readonly projectDir: string;
   readonly around: Surroundings;
   readonly log: Log;
@@ -68,6 +71,8 @@ export interface Gateway extends Mount {
   readonly gate: Gate;
   /** Servers that cannot be reached at the moment, for /gateway/ready. */
   unreachable(): readonly { server: string; since: Date; message: string }[];
+  /** Why nobody gets a tool that rights would give; undefined: nothing but rights decides. For administrators. */
+  withheld(question: WithheldQuestion): string | undefined;
   /** Numbers for operators. */
   counts(): { connections: number; sessions: number; subscribers: number };
   /** Ends the streams of those who only listen, so that a shut-down need not wait for them. */
@@ -80,18 +85,89 @@ const maxPerServer = 100;
 const idleMs = 300_000;
 
 export function createGateway(o: GatewayOptions): Gateway {
-  const snapshot = () => o.access.snapshot();
-  const hub = new Hub(snapshot, o.clock, o.log);
-  const pool: UpstreamPool = new UpstreamPool({
-    log: o.log,
-    clock: o.clock,
-    netGuard: o.netGuard,
-    projectDir: o.projectDir,
-    around: o.around,
-    maxConnections,
-    maxPerServer,
-    idleMs,
-    onUnsolicited: (target, key, message) => {
+  const parts = createParts(o);
+  const { gate, sessions } = parts;
+  const { pool, lists, hub, snapshot } = gate;
+  const faces = createFaces(parts);
+  const stopFollowing = o.access.live.onChange((changed) => {
+    pool.apply(changed);
+    warmUp(gate);
+    hub.recheck();
+    gate.subscriptions.recheck();
+  });
+  const stopTelling = lists.onChange((target, kinds) => hub.listsChanged(target, kinds));
+  warmUp(gate);
+  return {
+    gate,
+    takes: (path) => faces.takes(path),
+    serve: (req, res, arrival) => faces.serve(req, res, arrival),
+    withheld: (question) => withheld({ snapshot, toolPins: o.toolPins }, question),
+    unreachable: () => unreachable(lists, snapshot(), o.clock()),
+    counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
+    endStreams: () => hub.close(),
+    close() {
+      stopFollowing();
+      stopTelling();
+      faces.close();
+      return closeParts(parts);
+    },
+  };
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+/** Everything that lives as long as the gateway. */
+function createParts(o: GatewayOptions) {
+  const { access, log, clock, bus, sealerFor } = o;
+  const snapshot = () => access.snapshot();
+  const hub = new Hub(snapshot, clock, log);
+  const pool = new UpstreamPool({
+    ...{ log, clock, netGuard: o.netGuard, projectDir: o.projectDir, around: o.around },
+    ...{ maxConnections, maxPerServer, idleMs },
+    ...hearing(() => ({ lists, relay, subscriptions, hub })),
+  });
+  const subscriptions: Subscriptions = new Subscriptions(pool, log);
+  const followings = new SessionFollowings(subscriptions, log);
+  const lists: ListStore = new ListStore(pool, log, clock);
+  const pins = new LivePins(o.toolPins, lists, hub);
+  const resultPages = new ResultPages({ bus, sealer: sealerFor('result-page'), clock });
+  const sessions = new Sessions(sealerFor('mcp-session'), clock);
+  const streams = new OpenStreams(clock, o.keepAliveMs);
+  const relay: Relay = relayOf({ bus, clock, sessions, pool, followings, lists, hub });
+  const sealer = sealerFor('request-state');
+  const parked = new ParkedCalls({ bus, log, clock, limits: o.bridgeLimits, sealer });
+  const gate: Gate = {
+    ...o,
+    ...{ snapshot, pool, lists, hub, subscriptions, followings, pins, resultPages, parked },
+    tasks: new TaskIds(sealerFor('task'), clock),
+    toolIndexes: new ToolIndexes(),
+    views: new ListViews(o.settings.pageSize, pins, tellClashes(log)),
+    limiter: createLimiter(clock),
+  };
+  return { gate, sessions, streams, relay, pins };
+}
+
+/** Those who are asked first, then those who would answer them; the connections to the servers last. */
+async function closeParts({ gate, streams, relay, pins }: Parts): Promise<void> {
+  streams.close();
+  for (const part of Object.values(relay)) part.close();
+  gate.hub.close();
+  gate.followings.close();
+  gate.subscriptions.close();
+  pins.close();
+  gate.resultPages.close();
+  gate.lists.close();
+  gate.parked.close();
+  await gate.pool.close();
+}
+
+/** What a server says that answers nobody goes to whom it concerns. */
+function hearing(
+  hearers: () => Pick<Gate, 'lists' | 'subscriptions' | 'hub'> & { readonly relay: Relay },
+): Pick<PoolOptions, 'onUnsolicited' | 'onGap'> {
+  return {
+    onUnsolicited(target, key, message) {
+      const { lists, relay, subscriptions, hub } = hearers();
       const { method } = message;
       const kinds = kindsChangedBy(message);
       if (kinds.length > 0) {
@@ -102,70 +178,10 @@ export function createGateway(o: GatewayOptions): Gateway {
       else if (method === 'notifications/tasks') subscriptions.announce(target, key, 'tasks', message);
       else if (method === 'notifications/message') hub.logged(target, message);
     },
-    onGap: (_target, key) => {
+    onGap(_target, key) {
+      const { lists, subscriptions } = hearers();
       lists.outdated(key);
       subscriptions.missed(key);
-    },
-  });
-  const subscriptions = new Subscriptions(pool, o.log);
-  const followings = new SessionFollowings(subscriptions, o.log);
-  const lists = new ListStore(pool, o.log, o.clock);
-  const pins = new LivePins(o.toolPins, lists, hub);
-  const resultPages = new ResultPages({ bus: o.bus, sealer: o.sealerFor('result-page'), clock: o.clock });
-  const sessions = new Sessions(o.sealerFor('mcp-session'), o.clock);
-  const streams = new OpenStreams(o.clock);
-  const relay = relayOf({ ...o, sessions, pool, followings, lists, hub });
-  const parked = new ParkedCalls({
-    ...{ bus: o.bus, log: o.log, clock: o.clock, limits: o.bridgeLimits },
-    sealer: o.sealerFor('request-state'),
-  });
-  const gate: Gate = {
-    ...o,
-    snapshot,
-    pool,
-    lists,
-    hub,
-    subscriptions,
-    followings,
-    tasks: new TaskIds(o.sealerFor('task'), o.clock),
-    pins,
-    resultPages,
-    toolIndexes: new ToolIndexes(),
-    views: new ListViews(o.settings.pageSize, pins, tellClashes(o.log)),
-    limiter: createLimiter(o.clock),
-    parked,
-  };
-  const faces = createFaces({ gate, sessions, streams, relay });
-  const stopFollowing = o.access.live.onChange((changed) => {
-    pool.apply(changed);
-    warmUp(gate);
-    hub.recheck();
-    subscriptions.recheck();
-  });
-  const stopTelling = lists.onChange((target, kinds) => hub.listsChanged(target, kinds));
-  warmUp(gate);
-
-  return {
-    gate,
-    takes: (path) => faces.takes(path),
-    serve: (req, res, arrival) => faces.serve(req, res, arrival),
-    unreachable: () => unreachable(lists, snapshot(), o.clock()),
-    counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
-    endStreams: () => hub.close(),
-    async close() {
-      stopFollowing();
-      stopTelling();
-      faces.close();
-      streams.close();
-      for (const part of Object.values(relay)) part.close();
-      hub.close();
-      followings.close();
-      subscriptions.close();
-      pins.close();
-      resultPages.close();
-      lists.close();
-      parked.close();
-      await pool.close();
     },
   };
 }

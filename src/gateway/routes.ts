@@ -1,5 +1,6 @@
 import { AppError } from '../platform/errors.ts';
 import { type Route, route } from '../platform/contract.ts';
+import type { Db } from '../platform/db/index.ts';
 import type { FoundCredential } from '../secrets/index.ts';
 import type { Gate } from './call.ts';
 import { api } from './contract.ts';
@@ -13,7 +14,7 @@ import { makeTarget, neededCredentials, type Target } from './upstreams/target.t
 const asWhom = 'service:toolgate';
 
 /** What an admin may ask the data plane: a server's tools, and whether it can be reached. */
-export function gatewayRoutes(gate: Gate, publicUrl: string): Route[] {
+export function gatewayRoutes(gate: Gate, o: { db: Db; publicUrl: string }): Route[] {
   return [
     route(api.listServerTools, async ({ params, query }) => {
       const known = await gate.lists
@@ -26,7 +27,7 @@ export function gatewayRoutes(gate: Gate, publicUrl: string): Route[] {
       return { items: toolsOf(gate, known), nextCursor: null };
     }),
     route(api.testServer, async ({ params, query }) => testServer(gate, params.id, query.tenant ?? null)),
-    linkRoute(gate, publicUrl),
+    linkRoute(gate, o),
   ];
 }
 

@@ -1,8 +1,19 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { expect, test } from 'vitest';
 import { startExactUpstream } from '../tool-flood/exact-upstream.ts';
-import { bearer, clientV1, clientV2, closeLater, textOf } from './clients.ts';
+import {
+  answerOf,
+  askModern,
+  bearer,
+  clientV1,
+  clientV2,
+  closeLater,
+  postModern,
+  textOf,
+} from './clients.ts';
 import { configOf, eventually, startGate } from './gate.ts';
 
 const schema = '{"type":"object","properties":{"title":{"type":"string"}},"required":["title"]}';
@@ -120,4 +131,22 @@ test('administrators see both names of a tool, and why one could not be used', a
       'the server’s definition calls it create_issue, but another tool has that name, so it keeps purge.',
     ],
   });
+});
+
+test('other settings in the config file count from the next request on', async () => {
+  const own = await startGate({ config: configOf(servers) });
+  const raw = { url: `${own.url}/mcp`, token: await own.tokenFor('alice@acme.com') };
+  const count = async () => (await askModern(raw, 'tools/list')).message?.result.tools.length;
+  await eventually('every tool', async () => (await count()) === 3);
+  const file = path.join(own.folder, 'mcp-servers.json');
+  const write = (metaTools?: object) => writeFile(file, JSON.stringify(configOf(servers, { metaTools })));
+  await write({ above: 2, exceptClients: ['raw-client'] });
+  const search = { name: 'search_tools', arguments: { query: '' } };
+  const isKnown = async () => (await askModern(raw, 'tools/call', search)).message?.result.isError !== true;
+  await eventually('three tools instead', isKnown);
+  const meta = { 'io.modelcontextprotocol/clientInfo': { name: 'raw-client', version: '1' } };
+  const excepted = await answerOf(await postModern(raw, 'tools/list', {}, { meta }));
+  expect(excepted.message.result.tools[0].name).toContain('__');
+  await write();
+  await eventually('every tool again', async () => !(await isKnown()));
 });

@@ -98,5 +98,12 @@ test('an admin makes a link to what a group has, which anybody may read and nobo
   expect((await get(new URL(body.url).pathname)).status).toBe(401);
   expect((await gate.admin('POST', '/openapi-links', { tenant: 'x' })).status).toBe(400);
   expect((await gate.admin('POST', '/openapi-links', { group: 'None' })).status).toBe(404);
+  const { items } = (await gate.admin('GET', '/audit?action=openapi_link.create')).body;
+  expect(items).toHaveLength(1);
+  expect(items[0]).toMatchObject({
+    ...{ actor: 'admin-token', targetKind: 'group', targetId: 'Few' },
+    after: { tenant: null, group: 'Few', server: 'tool-zoo' },
+  });
+  expect(JSON.stringify(items)).not.toContain('spec=');
   expect((await gate.admin('DELETE', '/groups/Few')).status).toBeLessThan(500);
 });

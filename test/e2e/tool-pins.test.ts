@@ -38,6 +38,12 @@ test('a changed tool is held back by every process, and back within five seconds
       await gate.admin('GET', '/servers/files/tools');
       return (await names(gate)) === 'stat';
     });
+  const explained = async (gate: Gate) =>
+    (await gate.admin('GET', '/explain?user=alice@acme.com&server=files&tool=read')).body;
+  for (const gate of both) {
+    await eventually('explained', async () => (await explained(gate)).allowed === false);
+    expect((await explained(gate)).reasons[1]).toContain('nobody has accepted it');
+  }
   const { body } = await second.admin('GET', '/pins?server=files&status=pending');
   expect(body.items).toHaveLength(1);
   expect(body.items[0].changes).toEqual([
@@ -46,6 +52,7 @@ test('a changed tool is held back by every process, and back within five seconds
   const accepted = await second.admin('POST', '/servers/files/pins/accept-all', { version: body.version });
   expect(accepted.body).toEqual({ accepted: 1 });
   for (const gate of both) await eventually('back', async () => (await names(gate)) === 'read stat', 5);
+  for (const gate of both) expect((await explained(gate)).allowed).toBe(true);
   const { body: audit } = await first.admin('GET', '/audit?target=files');
   const actions = audit.items.map(({ action }: { action: string }) => action);
   expect(actions.filter((action: string) => action.startsWith('pin.'))).toEqual([

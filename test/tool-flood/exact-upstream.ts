@@ -15,12 +15,14 @@ export interface ExactUpstream {
 export async function startExactUpstream(
   era: 'modern' | 'legacy',
   tools: readonly string[],
+  instructions?: string,
 ): Promise<ExactUpstream> {
   const calls: string[] = [];
   let listed = tools;
   const resultOf = (method: string, body: string): string | undefined => {
     const type = era === 'modern' ? '"resultType":"complete",' : '';
-    const about = '"capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"exact","version":"1"}';
+    const told = instructions === undefined ? '' : `,"instructions":${JSON.stringify(instructions)}`;
+    const about = `"capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"exact","version":"1"}${told}`;
     if (method === 'initialize' && era === 'legacy') return `{"protocolVersion":"2025-11-25",${about}}`;
     if (method === 'server/discover' && era === 'modern')
       return `{${type}"supportedVersions":["2026-07-28"],${about},"ttlMs":0,"cacheScope":"private"}`;

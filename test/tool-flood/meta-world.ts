@@ -18,7 +18,8 @@ beforeAll(async () => {
     tool('send_mail', 'Sends an e-mail message.'),
     tool('delete_mail', 'Deletes an e-mail message for ever.'),
   ]);
-  desk = await startExactUpstream('modern', [tool('create_ticket', 'Opens a ticket.'), numbers]);
+  const tickets = [tool('create_ticket', 'Opens a ticket.'), numbers];
+  desk = await startExactUpstream('modern', tickets, 'Tickets are for ever.\nThink twice.');
   odd = await startExactUpstream('legacy', [
     tool('search_tools', 'Searches the tool shed.'),
     tool('call_tool', 'Rings the tool shed.'),

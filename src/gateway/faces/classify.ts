@@ -1,7 +1,7 @@
 import { decodedHeader } from '../bridge/param-headers.ts';
 import { isObject, type RpcMessage, type RpcRequest } from '../rpc/message.ts';
 import { WireError } from '../rpc/wire-error.ts';
-import { capabilitiesIn } from './legacy.ts';
+import { capabilitiesIn, clientNameIn } from './legacy.ts';
 import {
   type Era,
   isModernVersion,
@@ -50,6 +50,12 @@ export function declaredIn(message: RpcMessage | undefined): string {
   // Most tools of a chat declare nothing; there is nothing to look through then.
   for (const _name in isObject(capabilities) ? capabilities : {}) return capabilitiesIn({ capabilities });
   return '{}';
+}
+
+/** What a modern client calls itself in this request. */
+export function statedName(message: RpcMessage | undefined): string | undefined {
+  const envelope = message?.kind === 'request' ? message.params?.['_meta'] : undefined;
+  return isObject(envelope) ? clientNameIn(envelope[meta.clientInfo]) : undefined;
 }
 
 function eraOf(version: string): Era {

@@ -1,4 +1,5 @@
 import type { Mount } from '../../platform/http/server.ts';
+import type { CallPath } from '../call.ts';
 import type { FaceParts } from './face-parts.ts';
 import { Documents } from './openapi/document.ts';
 import { serveOpenApi } from './openapi/serve.ts';
@@ -16,12 +17,18 @@ export function createFaces(parts: FaceParts): Faces {
   const { gate } = parts;
   const documents = new Documents();
   const sse = new SseFace(parts);
+  // The HTTP server asks who takes a path, and has it served at once: it is read once for both.
+  let last: { readonly raw: string; readonly path: CallPath | undefined } | undefined;
+  const mcpPath = (raw: string) => {
+    if (last?.raw !== raw) last = { raw, path: parsePath(raw) };
+    return last.path;
+  };
   return {
     takes: (path) =>
       path === '/servers' ||
-      (parsePath(path) ?? parseSsePath(path) ?? parseToolsPath(path, undefined)) !== undefined,
+      (mcpPath(path) ?? parseSsePath(path) ?? parseToolsPath(path, undefined)) !== undefined,
     serve(req, res, arrival) {
-      const path = parsePath(arrival.path);
+      const path = mcpPath(arrival.path);
       if (path) return serveStreamableHttp(parts, req, res, { ...arrival, path });
       const tools = parseToolsPath(arrival.path, req.method);
       if (tools) return serveOpenApi({ gate, documents }, req, res, { ...arrival, ...tools });

@@ -43,6 +43,7 @@ export function newCall(
     mode: modeIn(o.req.url ?? ''),
     audience: 'any',
     message: undefined,
+    clientName: undefined,
     capabilities: '{}',
     session: null,
     logLevel: undefined,

@@ -84,6 +84,7 @@ function serverId(name: string): string {
 
 /** A broken escape names nothing that exists. */
 function decoded(part: string): string {
+  if (!part.includes('%')) return part;
   try {
     return decodeURIComponent(part);
   } catch {

@@ -16,9 +16,15 @@ export function notAMessage(code: 'parse' | 'shape' | 'batch'): WireError {
   return new WireError(400, rpcCode.invalidRequest, `Invalid request: ${what}.`);
 }
 
-/** Errors of the transport have their own status in the modern era; all others come with 200. */
-export function modernStatus(code: number | undefined): number {
-  if (code === rpcCode.methodNotFound) return 404;
+/** Methods that a server answers by something of its own: where that speaks of a method, it means another one. */
+const handled = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
+/**
+ * Errors of the transport have their own status in the modern era, an unknown method among them; all others come with
+ * 200, those of tools, prompts and resources too, whatever their code (2026-07-28 basic/transports/streamable-http.mdx).
+ */
+export function modernStatus(code: number | undefined, method: string): number {
+  if (code === rpcCode.methodNotFound) return handled.has(method) ? 200 : 404;
   return code === rpcCode.headerMismatch ||
     code === rpcCode.missingCapability ||
     code === rpcCode.unsupportedVersion

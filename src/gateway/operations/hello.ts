@@ -1,13 +1,19 @@
 import { type Call, type Gate, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
+import { verdictOn } from '../meta/verdict.ts';
 import { isObject } from '../rpc/message.ts';
 import { latestLegacy, legacyVersions, meta, modernVersions } from '../rpc/protocol.ts';
 import { announcedExtensions, type ExtensionPolicy, tasksExtension } from '../upstreams/extensions.ts';
 import { gateInfo, type Hello } from '../upstreams/handshake.ts';
-import { knownServers } from './lists.ts';
+import { knownServers, showsMeta } from './lists.ts';
 
 const discoverTtl = 5_000;
 const longestInstructions = 32_000;
+/** The same where three tools stand for all, for each server and in all. */
+const longestLine = 200;
+const longestBrief = 4_000;
+const howToSearch =
+  'Find tools with search_tools, read about them with describe_tools, and call them with call_tool.';
 
 /** What the merged endpoint can do: whatever its servers can. */
 const mergedCapabilities = {
@@ -65,12 +71,16 @@ interface About {
 
 async function describe(call: Call, gate: Gate): Promise<About> {
   if (call.path.server === null) {
-    const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
+    // Only where the number of tools decides what is said, all of them have to be known.
+    const isCounted = typeof verdictOn(call, gate) !== 'string';
+    const known = isCounted
+      ? await knownServers(call, gate)
+      : call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
     return {
       capabilities:
         call.era === 'modern' ? { ...mergedCapabilities, ...mergedExtensions(known) } : mergedCapabilities,
       serverInfo: gateInfo,
-      instructions: mergedInstructions(known),
+      instructions: showsMeta(call, gate, known) ? briefInstructions(known) : mergedInstructions(known),
     };
   }
   const [known] = await knownServers(call, gate);
@@ -115,6 +125,16 @@ function mergedExtensions(known: readonly Known[]): { extensions?: object } {
     );
   });
   return has ? { extensions: { [tasksExtension]: {} } } : {};
+}
+
+/** Where three tools stand for all of them, so do the first lines for the instructions: they are to save tokens too. */
+function briefInstructions(known: readonly Known[]): string {
+  const lines = known.flatMap(({ hello, target }) => {
+    const [first = ''] = hello?.instructions?.trim().split('\n') ?? [];
+    return first === '' ? [] : [`- ${target.server.id}: ${first.slice(0, longestLine)}`];
+  });
+  const servers = lines.length === 0 ? [] : ['What some of the servers say of themselves:', ...lines];
+  return [howToSearch, ...servers].join('\n').slice(0, longestBrief);
 }
 
 /** What each server wants a model to know, under its name; of servers that have been met already. */

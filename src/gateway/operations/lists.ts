@@ -1,7 +1,6 @@
 import { type Call, type Gate, requestOf } from '../call.ts';
 import type { Known } from '../lists/list-store.ts';
 import { kindOfMethod } from '../lists/kinds.ts';
-import type { Viewer } from '../lists/view.ts';
 import { viewerOf } from '../meta/own-tools.ts';
 import { metaListOf } from '../meta/serve.ts';
 import { verdictOn } from '../meta/verdict.ts';
@@ -28,20 +27,20 @@ export async function serveList(call: Call, gate: Gate): Promise<void> {
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
   const known = await knownServers(call, gate);
-  const viewer = viewerOf(call, gate);
   const body =
-    kind === 'tools' && showsMeta(call, gate, viewer, known)
+    kind === 'tools' && showsMeta(call, gate, known)
       ? metaListOf(call, call.servers)
-      : gate.views.page(viewer, kind, known, request.params?.['cursor']);
+      : gate.views.page(viewerOf(call, gate), kind, known, request.params?.['cursor']);
   call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
 }
 
-function showsMeta(call: Call, gate: Gate, viewer: Viewer, known: readonly Known[]): boolean {
+/** Does this caller see three tools instead of all? `known` are the lists of all of its servers. */
+export function showsMeta(call: Call, gate: Gate, known: readonly Known[]): boolean {
   const verdict = verdictOn(call, gate);
   const shows =
     typeof verdict === 'string'
       ? verdict === 'meta'
-      : gate.views.view(viewer, 'tools', known).items.length > verdict.above;
+      : gate.views.view(viewerOf(call, gate), 'tools', known).items.length > verdict.above;
   if (shows) call.mode = 'meta';
   return shows;
 }

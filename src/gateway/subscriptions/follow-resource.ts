@@ -18,7 +18,7 @@ export function askerOf(call: Call, gate: Gate): Asker {
 
 /**
  * Follows a resource at the server that has it, found as for `resources/read`. `call` says who wants it, at this
- * moment. Throws a Refusal when the server cannot be asked.
+ * moment. Throws a Refusal when the server cannot be asked, and what `hold` throws.
  */
 export async function followResource(
   call: Call,
@@ -28,6 +28,8 @@ export async function followResource(
 ): Promise<Followed> {
   const target = await placeOf(call, gate, uri);
   if (!target) return { kind: 'nobody' };
+  // Another process of a server that is one session's own would tell of resources that are not the session's.
+  call.client.hold?.(target);
   const server = target.server.id;
   const topic = { kind: 'resources', id: uri } as const;
   const refused = await following

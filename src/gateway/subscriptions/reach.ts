@@ -1,5 +1,6 @@
 import { can, rightsOf } from '../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../call.ts';
+import { listedTool, pinModeOf } from '../pins.ts';
 import { targetOf } from '../steps/attach-credentials.ts';
 import type { Target } from '../upstreams/target.ts';
 
@@ -23,8 +24,11 @@ export function reachWhole(call: Call, gate: Gate, id: string): Target | undefin
   return answer.allow ? reach(call, gate, id) : undefined;
 }
 
-/** The same for a task, which is its tool's. */
+/** The same for a task, which is its tool's: it is out of reach while the tool is held back. */
 export function reachTool(call: Call, gate: Gate, id: string, tool: string): Target | undefined {
   const answer = can(gate.snapshot(), principalOf(call), { server: id, tool }, gate.clock());
-  return answer.allow ? reach(call, gate, id) : undefined;
+  const target = answer.allow ? reach(call, gate, id) : undefined;
+  if (!target || pinModeOf(target.server) !== 'enforce') return target;
+  const listed = listedTool(gate.lists.peek(target, call.era, call.capabilities), tool);
+  return listed && !gate.pins.isHeld(target, tool, listed.raw) ? target : undefined;
 }
