@@ -23,7 +23,7 @@ const isQuick = asked.quick;
 const effort = isQuick
   ? {
       rounds: 1,
-      warmUpMs: 500,
+      warmUpMs: 1_000,
       forMs: 400,
       connections: [1, 64],
       lists: 100,

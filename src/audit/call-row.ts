@@ -1,7 +1,10 @@
 import { clean } from './clean.ts';
 import type { CallRecord } from './contract.ts';
 
-/** A call as `insertCalls` sends it; the names are the columns of `api_analytics`. */
+/**
+ * A call as `insertCalls` sends it; the names are the columns of `api_analytics`, but for `at`, its time in milliseconds
+ * since the epoch.
+ */
 export type CallRow = Readonly<Record<string, string | number | null>>;
 
 // Long text has no business in a record, and an index entry over 2,704 bytes would be refused (4 bytes a character).
@@ -20,7 +23,7 @@ export function trimmed(call: CallRecord): CallRecord {
 export function toRow(call: CallRecord): CallRow {
   return {
     id: call.id,
-    timestamp: time(call.at),
+    at: Number.isFinite(call.at) ? call.at : null,
     request_id: text(call.requestId),
     user_email: text(call.principal),
     auth_source: text(call.authSource),
@@ -45,7 +48,8 @@ export function toRow(call: CallRecord): CallRow {
 }
 
 function text(value: string | null): string | null {
-  return typeof value === 'string' ? clean(value.slice(0, longestText)) : null;
+  if (typeof value !== 'string') return null;
+  return value.length > longestText ? value.slice(0, longestText) : value;
 }
 
 // A copy, because a slice of a string keeps the whole of it in memory.
@@ -55,11 +59,6 @@ function cut(value: string | null): string | null {
 
 function shortArguments(args: string): string {
   return args.length <= longestArguments ? args : JSON.stringify(`${args.slice(0, longestArguments)}…`);
-}
-
-function time(at: number): string | null {
-  const date = new Date(at);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 function finite(value: number): number {

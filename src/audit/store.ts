@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Page } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import type { CallRow } from './call-row.ts';
-import { clean } from './clean.ts';
+import { clean, cleanJson } from './clean.ts';
 import type { AuditEntry, api, auditView, callView } from './contract.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import { auditJson } from './redact.ts';
@@ -30,11 +30,11 @@ export async function insertCalls(db: Db, rows: readonly CallRow[]): Promise<voi
       (id, timestamp, request_id, user_email, auth_source, tenant_id, face, method, endpoint, rpc_method, server_id,
        tool, outcome, reason, status_code, response_time_ms, bytes_in, bytes_out, user_agent, client_ip,
        credential_id, arguments)
-    select id, timestamp, request_id, user_email, auth_source, tenant_id, face, method, endpoint, rpc_method, server_id,
-           tool, outcome, reason, status_code, response_time_ms, bytes_in, bytes_out, user_agent, client_ip,
+    select id, to_timestamp(at / 1000), request_id, user_email, auth_source, tenant_id, face, method, endpoint, rpc_method,
+           server_id, tool, outcome, reason, status_code, response_time_ms, bytes_in, bytes_out, user_agent, client_ip,
            credential_id, arguments::jsonb
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as call(
-      id uuid, timestamp timestamptz, request_id text, user_email text, auth_source text, tenant_id text, face text,
+    from jsonb_to_recordset(${cleanJson(rows)}::jsonb) as call(
+      id uuid, at double precision, request_id text, user_email text, auth_source text, tenant_id text, face text,
       method text, endpoint text, rpc_method text, server_id text, tool text, outcome text, reason text,
       status_code integer, response_time_ms double precision, bytes_in bigint, bytes_out bigint, user_agent text,
       client_ip text, credential_id text, arguments text)

@@ -121,6 +121,8 @@ export interface LocalResult {
   readonly kind: 'local';
   /** JSON text of the result. */
   readonly rawResult: string;
+  /** The same in UTF-8, in parts, where it is long and much of it is the same for many: nobody needs the text then. */
+  readonly parts?: readonly Buffer[];
 }
 
 /** What the steps work with. */

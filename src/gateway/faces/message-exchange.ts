@@ -5,10 +5,11 @@ import { negotiated } from '../operations/hello.ts';
 import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
 import { requestedLevel } from '../rpc/log-level.ts';
-import { notificationText, parseMessage, type RawId, responseText, resultText } from '../rpc/message.ts';
+import { notificationText, parseMessage, type RawId } from '../rpc/message.ts';
 import { rpcCode } from '../rpc/protocol.ts';
 import { elementsOf, skipSpace } from '../rpc/raw.ts';
 import { WireError } from '../rpc/wire-error.ts';
+import { type AnswerBody, answerBody } from './answer-body.ts';
 import { CallStream } from './call-stream.ts';
 import { classify, declaredIn, statedName } from './classify.ts';
 import { responseForClient } from './client-ways.ts';
@@ -235,13 +236,11 @@ class MessageExchange {
     const call = this.#call;
     const response = responseForClient(call);
     if (response === undefined) throw new Error('forward left no response');
-    const text =
-      response.kind === 'local' ? resultText(rawId, response.rawResult) : responseText(rawId, response);
     const status =
       response.kind === 'response' && call.era === 'modern'
         ? modernStatus(response.error?.code, requestOf(call).method)
         : 200;
-    this.#say(status, text, this.#sessionHeaders());
+    this.#say(status, answerBody(rawId, response), this.#sessionHeaders());
   }
 
   #sessionHeaders(): Record<string, string> {
@@ -273,11 +272,11 @@ class MessageExchange {
     return this.#say(status, text, headers);
   }
 
-  #say(status: number, text: string, headers: Readonly<Record<string, string>>): void {
+  #say(status: number, body: AnswerBody, headers: Readonly<Record<string, string>>): void {
     // A legacy client that names the stream before JSON gets one, which it can come back to.
     const prefersStream = this.#call.header('accept')?.trimStart().startsWith('text/event-stream') === true;
     if (this.#session && status === 200 && prefersStream) this.#openStream();
-    this.#voice.say(status, text, headers);
+    this.#voice.say(status, body, headers);
   }
 }
 

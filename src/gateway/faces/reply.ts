@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { type AnswerBody, sizeOf } from './answer-body.ts';
 
 const jsonType = 'application/json';
 
@@ -31,11 +32,15 @@ export class Reply {
     else this.#res.once('close', callback);
   }
 
-  json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
+  json(status: number, body: AnswerBody, headers: Readonly<Record<string, string>> = {}): void {
     if (this.isOver) return;
-    const length = Buffer.byteLength(text);
-    this.#res.writeHead(status, { 'content-type': jsonType, 'content-length': length, ...headers });
-    this.#res.end(text);
+    const res = this.#res;
+    res.writeHead(status, { 'content-type': jsonType, 'content-length': sizeOf(body), ...headers });
+    if (typeof body === 'string') return void res.end(body);
+    // All parts leave together with the head; end() uncorks.
+    res.cork();
+    for (const part of body) res.write(part);
+    res.end();
   }
 
   empty(status: number, headers: Readonly<Record<string, string>> = {}): void {

@@ -1,3 +1,4 @@
+import { type AnswerBody, textOf } from './answer-body.ts';
 import type { CallStream } from './call-stream.ts';
 import type { Reply } from './reply.ts';
 
@@ -8,7 +9,7 @@ export interface Voice {
   /** The event stream; begun with `make` when there is none yet. */
   open(make: (reply: Reply) => CallStream): CallStream;
   /** The last word about the message. */
-  say(status: number, text: string, headers: Readonly<Record<string, string>>): void;
+  say(status: number, body: AnswerBody, headers: Readonly<Record<string, string>>): void;
   /** The last word, where none is said. */
   saveBreath(status: number): void;
 }
@@ -26,9 +27,9 @@ export class OwnVoice implements Voice {
     return (this.stream ??= make(this.#reply));
   }
 
-  say(status: number, text: string, headers: Readonly<Record<string, string>>): void {
-    if (this.stream) this.stream.finish(text);
-    else this.#reply.json(status, text, headers);
+  say(status: number, body: AnswerBody, headers: Readonly<Record<string, string>>): void {
+    if (this.stream) this.stream.finish(textOf(body));
+    else this.#reply.json(status, body, headers);
   }
 
   saveBreath(status: number): void {
@@ -58,7 +59,8 @@ export class SharedVoice implements Voice {
   }
 
   /** Each message has its own status and headers; what they share has none of them. */
-  say(_status: number, text: string): void {
+  say(_status: number, body: AnswerBody): void {
+    const text = textOf(body);
     if (this.stream) this.stream.send(text);
     else this.#texts.push(text);
     this.#settled();

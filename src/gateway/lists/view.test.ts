@@ -85,7 +85,10 @@ function counted(source: Known) {
 }
 
 function read(views: ListViews, who: Viewer, sources: readonly Known[], kind: ListKind = 'tools') {
-  const page = JSON.parse(`{${views.page(who, kind, sources, undefined)}}`) as Record<string, unknown>;
+  const page = JSON.parse(`{${views.page(who, kind, sources, undefined).toString()}}`) as Record<
+    string,
+    unknown
+  >;
   const [list] = Object.values(page) as Record<string, string>[][];
   return list!.map((item) => item['name'] ?? item['uri'] ?? item['uriTemplate']);
 }
@@ -184,7 +187,7 @@ describe('a view', () => {
   test('of one server keeps names, order and every byte', () => {
     const views = new ListViews(10, nothingHeld);
     const page = views.page(viewer('alice@acme.com', { server: 'github' }), 'tools', [github()], undefined);
-    expect(page).toBe('"tools":[{"name":"get_issue","n":1.0},{"name":"delete_repo","n":1.0}]');
+    expect(page.toString()).toBe('"tools":[{"name":"get_issue","n":1.0},{"name":"delete_repo","n":1.0}]');
   });
 
   test('of all servers is in the order of their names, and URIs are listed once', () => {
@@ -203,7 +206,7 @@ describe('pages', () => {
   const source = known('github', { tools });
   const who = viewer('alice@acme.com', { server: 'github' });
   const pageAt = (cursor: unknown) =>
-    JSON.parse(`{${views.page(who, 'tools', [source], cursor)}}`) as {
+    JSON.parse(`{${views.page(who, 'tools', [source], cursor).toString()}}`) as {
       tools: { name: string }[];
       nextCursor?: string;
     };

@@ -31,8 +31,8 @@ export interface View {
   readonly id: string;
   readonly sources: readonly { readonly known: Known; readonly version: number }[];
   readonly items: readonly ViewItem[];
-  /** Pages that were asked for, already serialized: index of the first item -> JSON text of the members. */
-  readonly pages: Map<number, string>;
+  /** Pages that were asked for, already serialized: index of the first item -> JSON text of the members, in UTF-8. */
+  readonly pages: Map<number, Buffer>;
   readonly digest: string;
   /** By the name that the caller knows; made at the first look-up. */
   byName: ReadonlyMap<string, ViewItem> | undefined;
@@ -82,8 +82,11 @@ export class ListViews {
     this.#onClash = onClash;
   }
 
-  /** JSON text `"tools":[…]` plus `"nextCursor"` where there is a next page; without braces. */
-  page(viewer: Viewer, kind: ListKind, known: readonly Known[], cursor: unknown): string {
+  /**
+   * JSON text `"tools":[…]` plus `"nextCursor"` where there is a next page; without braces. In bytes that are the same
+   * for everybody and never changed: a text as long as this would be copied several times on its way to each socket.
+   */
+  page(viewer: Viewer, kind: ListKind, known: readonly Known[], cursor: unknown): Buffer {
     const view = this.view(viewer, kind, known);
     // Open WebUI before 0.11.4 reads one page and no more.
     const pageSize = viewer.audience === 'open-webui' ? Number.MAX_SAFE_INTEGER : this.#pageSize;
@@ -93,9 +96,9 @@ export class ListViews {
     const end = start + pageSize;
     const items = view.items.slice(start, end).map((item) => item.raw);
     const next = end < view.items.length ? `,"nextCursor":${JSON.stringify(cursorFor(view, end))}` : '';
-    const text = `"${lists[kind].member}":[${items.join(',')}]${next}`;
-    view.pages.set(start, text);
-    return text;
+    const page = Buffer.from(`"${lists[kind].member}":[${items.join(',')}]${next}`);
+    view.pages.set(start, page);
+    return page;
   }
 
   /** All of it, for those who look for one item. */

@@ -27,11 +27,19 @@ export async function serveList(call: Call, gate: Gate): Promise<void> {
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
   const known = await knownServers(call, gate);
-  const body =
-    kind === 'tools' && showsMeta(call, gate, known)
-      ? metaListOf(call, call.servers)
-      : gate.views.page(viewerOf(call, gate), kind, known, request.params?.['cursor']);
-  call.response = { kind: 'local', rawResult: `{${body}${call.era === 'modern' ? modernTail : ''}}` };
+  const tail = call.era === 'modern' ? `${modernTail}}` : '}';
+  if (kind === 'tools' && showsMeta(call, gate, known)) {
+    call.response = { kind: 'local', rawResult: `{${metaListOf(call, call.servers)}${tail}` };
+    return;
+  }
+  const page = gate.views.page(viewerOf(call, gate), kind, known, request.params?.['cursor']);
+  call.response = {
+    kind: 'local',
+    parts: [Buffer.from('{'), page, Buffer.from(tail)],
+    get rawResult() {
+      return `{${page.toString()}${tail}`;
+    },
+  };
 }
 
 /** Does this caller see three tools instead of all? `known` are the lists of all of its servers. */

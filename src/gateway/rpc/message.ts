@@ -135,6 +135,11 @@ export function resultText(rawId: RawId, rawResult: string): string {
   return `{"jsonrpc":"2.0","id":${rawId},"result":${rawResult}}`;
 }
 
+/** The same around a result in parts. */
+export function resultParts(rawId: RawId, parts: readonly Buffer[]): readonly Buffer[] {
+  return [Buffer.from(`{"jsonrpc":"2.0","id":${rawId},"result":`), ...parts, Buffer.from('}')];
+}
+
 export function errorText(rawId: RawId | null, rawError: string): string {
   return `{"jsonrpc":"2.0","id":${rawId ?? 'null'},"error":${rawError}}`;
 }

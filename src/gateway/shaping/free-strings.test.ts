@@ -25,6 +25,7 @@ const minding: [string, object][] = [
   ['a least length', ofA({ type: 'string', minLength: 600 })],
   ['a value of all around it', { ...ofA(string), const: { a: 'x' } }],
   ['any of several', { oneOf: [ofA(string), ofA(strict)] }],
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   ['a condition', { ...ofA(string), if: ofA(strict), then: {} }],
   ['a negation', { ...ofA(string), not: ofA(strict) }],
   ['names by a pattern', { patternProperties: { '(x+x+)+y': strict } }],

@@ -71,11 +71,18 @@ function requireTool(call: Call, gate: Gate, shown: string): Promise<void> | voi
 }
 
 /** Whoever may not call the tool any more has lost its tasks too. */
-function requireTask(call: Call, gate: Gate): void {
+async function requireTask(call: Call, gate: Gate): Promise<void> {
   if (call.era === 'legacy') throw unknownMethod();
-  const [server] = call.servers;
-  const question = { server: server?.id ?? '', tool: call.tool ?? '' };
-  if (!can(call.snapshot, principalOf(call), question, gate.clock()).allow) throw noSuchTask();
+  await orElse(noSuchTask, () => requireTool(call, gate, call.tool ?? ''));
+}
+
+/** Whoever may not call the tool is told of something else that is not there. */
+async function orElse(refuse: () => Error, require: () => Promise<void> | void): Promise<void> {
+  try {
+    await require();
+  } catch (error) {
+    throw error instanceof Refusal && error.code === 'tool_not_found' ? refuse() : error;
+  }
 }
 
 /** Of a tool that is on no list nobody knows what it does, so where pins are enforced it is not called. */
@@ -103,12 +110,10 @@ async function requirePage(call: Call, gate: Gate, uri: string): Promise<void> {
     throw resultPageGone(uri);
   call.servers = [server];
   call.tool = ref.tool;
-  try {
-    await requireTool(call, gate, ref.tool);
-  } catch (error) {
-    if (error instanceof Refusal && error.code === 'tool_not_found') throw resultPageGone(uri);
-    throw error;
-  }
+  await orElse(
+    () => resultPageGone(uri),
+    () => requireTool(call, gate, ref.tool),
+  );
 }
 
 function refusalFor(need: Need | undefined, params: Readonly<Record<string, unknown>> | undefined): Error {

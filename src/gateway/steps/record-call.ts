@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../audit/contract.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
 import type { Call, Gate } from '../call.ts';
+import { sizeOf } from '../faces/answer-body.ts';
 import { Refusal } from '../refusal.ts';
 import { findMember, membersOf } from '../rpc/raw.ts';
 import { WireError } from '../rpc/wire-error.ts';
@@ -34,7 +35,7 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     status: call.status,
     milliseconds: Math.max(0, gate.clock() - call.startedAt),
     bytesIn: call.bytesIn,
-    bytesOut: sizeOf(call.response),
+    bytesOut: bytesOut(call.response),
     userAgent: call.header('user-agent') ?? null,
     clientIp: call.clientIp,
     credentialId: credential?.id ?? null,
@@ -96,8 +97,9 @@ function outcomeOf(status: number): Outcome {
 }
 
 /** Bytes of the result or error; what the gate adds around it does not count. */
-function sizeOf(response: Call['response']): number {
+function bytesOut(response: Call['response']): number {
   if (response === undefined) return 0;
+  if (response.kind === 'local' && response.parts) return sizeOf(response.parts);
   const text = response.kind === 'local' ? response.rawResult : (response.rawResult ?? response.rawError);
   return Buffer.byteLength(text ?? '');
 }

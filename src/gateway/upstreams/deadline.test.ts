@@ -49,3 +49,25 @@ test('it stands still while somebody is asked', async () => {
   vi.advanceTimersByTime(1);
   expect(passed).toHaveBeenCalledTimes(1);
 });
+
+test('the time that somebody was asked is not taken from the time that progress gives', async () => {
+  const { passed, deadline } = started(100);
+  const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const asked = answers.map(({ promise }) => deadline.pausedFor(promise));
+  vi.advanceTimersByTime(3_000);
+  answers[0]!.resolve();
+  await asked[0];
+  vi.advanceTimersByTime(3_000);
+  answers[1]!.resolve();
+  await asked[1];
+  for (let i = 0; i < 11; i++) {
+    vi.advanceTimersByTime(80);
+    deadline.progressed();
+  }
+  expect(passed).not.toHaveBeenCalled();
+  for (let i = 0; i < 4; i++) {
+    vi.advanceTimersByTime(80);
+    deadline.progressed();
+  }
+  expect(passed).toHaveBeenCalledTimes(1);
+});

@@ -7,8 +7,9 @@ const mostExtended = 10;
 export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly #clock: Clock;
-  readonly #extendUntil: number;
+  #extendUntil: number;
   #asking = 0;
+  #askingSince = 0;
 
   constructor(milliseconds: number, clock: Clock, onPassed: () => void) {
     this.#clock = clock;
@@ -26,11 +27,11 @@ export class Deadline {
 
   /** Waits for a client's answer, which has a limit of its own; the server gets its whole time again afterwards. */
   async pausedFor<T>(answer: Promise<T>): Promise<T> {
-    this.#asking++;
+    if (this.#asking++ === 0) this.#askingSince = this.#clock();
     try {
       return await answer;
     } finally {
-      this.#asking--;
+      if (--this.#asking === 0) this.#extendUntil += this.#clock() - this.#askingSince;
       this.#timer.refresh();
     }
   }

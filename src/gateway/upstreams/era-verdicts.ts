@@ -26,6 +26,8 @@ const deaf: Sink = { onMessage: () => undefined, onClosed: () => undefined };
 
 /** What has been found out about servers: which era each speaks, and which hide an older transport. */
 export class EraVerdicts {
+  /** Targets that anything was ever found out about: for the others, one look is all that a call costs. */
+  readonly #suspects = new LRUCache<string, true>({ max: mostKept });
   readonly #otherEra = new LRUCache<string, Era>({ max: mostKept, ttl: verdictTtl });
   readonly #unproven = new LRUCache<string, Era>({ max: mostKept, ttl: unprovenTtl });
   readonly #sseOnly = new LRUCache<string, true>({ max: mostKept, ttl: verdictTtl });
@@ -41,14 +43,16 @@ export class EraVerdicts {
    * request. The SSE transport has no other.
    */
   eraFor(target: Target, prefer: Era): Era {
-    if (this.isSseOnly(target)) return 'legacy';
     const wanted = target.server.definition.type === 'http' ? prefer : 'legacy';
+    if (!this.#suspects.get(target.key)) return wanted;
+    if (this.isSseOnly(target)) return 'legacy';
     return this.#otherEra.get(`${wanted}|${target.key}`) ?? wanted;
   }
 
   /** Which era to try first: for a moment also one that has not worked yet, so that not every call asks in both. */
   firstFor(target: Target, prefer: Era): Era {
     const era = this.eraFor(target, prefer);
+    if (!this.#suspects.get(target.key)) return era;
     return this.#unproven.get(`${era}|${target.key}`) ?? era;
   }
 
@@ -59,11 +63,13 @@ export class EraVerdicts {
 
   /** Asked in `first`, the server spoke of `other`. */
   hinted(target: Target, first: Era, other: Era): void {
+    this.#suspects.set(target.key, true);
     this.#unproven.set(`${first}|${target.key}`, other);
   }
 
   /** It really speaks it. */
   proved(target: Target, first: Era, other: Era): void {
+    this.#suspects.set(target.key, true);
     this.#unproven.delete(`${first}|${target.key}`);
     this.#otherEra.set(`${first}|${target.key}`, other);
   }
@@ -104,7 +110,10 @@ export class EraVerdicts {
     const found = await this.#probed(`sse|${target.key}`, async () => {
       return (await this.#shake(target, 'legacy', 'sse')) === undefined;
     });
-    if (found) this.#sseOnly.set(target.key, true);
+    if (found) {
+      this.#suspects.set(target.key, true);
+      this.#sseOnly.set(target.key, true);
+    }
     return found;
   }
 

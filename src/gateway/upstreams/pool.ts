@@ -8,6 +8,7 @@ import { Dialer, type DialerOptions } from './dialer.ts';
 import { EraVerdicts } from './era-verdicts.ts';
 import { sharedCapabilities } from './extensions.ts';
 import { type Hello, OtherEraError } from './handshake.ts';
+import { type Entry, inTheWay, type Room } from './make-room.ts';
 import { definitionKey, type Target } from './target.ts';
 import { Upstream } from './upstream.ts';
 
@@ -17,11 +18,8 @@ export interface Connection {
   readonly hello: Hello;
 }
 
-export interface PoolOptions extends DialerOptions {
+export interface PoolOptions extends DialerOptions, Room {
   readonly clock: Clock;
-  /** Most connections in all, and to one server. */
-  readonly maxConnections: number;
-  readonly maxPerServer: number;
   readonly idleMs: number;
   onUnsolicited(target: Target, key: string, message: RpcNotification): void;
   /** The server was out of hearing for a while: anything may have changed. */
@@ -38,15 +36,8 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
-interface Entry {
-  readonly key: string;
-  readonly target: Target;
-  readonly upstream: Upstream;
-}
-
 const startTimeout = 30_000;
 const sweepEvery = 30_000;
-const maxVariants = 8;
 
 /** Every connection of the gate, one for each (destination, era, capabilities), made lazily and bounded in number. */
 export class UpstreamPool {
@@ -101,19 +92,24 @@ export class UpstreamPool {
     { prefer, capabilities, signal }: Asked,
     send: (connection: Connection) => Promise<RpcResponse>,
   ): Promise<{ response: RpcResponse; connection: Connection }> {
-    const connection = await this.connect(target, prefer, capabilities, signal);
-    const outcome = await send(connection).then(
-      (response) => ({ response }),
-      (error: unknown) => ({ error }),
-    );
-    const said = 'response' in outcome ? outcome.response : outcome.error;
+    const connection =
+      (signal?.aborted ? undefined : this.#opened(target, prefer, capabilities)) ??
+      (await this.connect(target, prefer, capabilities, signal));
+    let response: RpcResponse | undefined;
+    let failure: unknown;
+    try {
+      response = await send(connection);
+    } catch (error) {
+      failure = error;
+    }
+    const said = response ?? failure;
     const isTelling = this.#verdicts.isTelling(target, connection.hello.era, said);
     if (isTelling && (await this.reconsider(target, connection, said))) {
       const right = await this.connect(target, prefer, capabilities, signal);
       return { response: await send(right), connection: right };
     }
-    if ('error' in outcome) throw outcome.error;
-    return { response: outcome.response, connection };
+    if (!response) throw failure;
+    return { response, connection };
   }
 
   /**
@@ -190,6 +186,14 @@ export class UpstreamPool {
     return connection;
   }
 
+  /** A connection that is there: nearly every call finds one, and waits for nothing. */
+  #opened(target: Target, prefer: Era, capabilities: string): Connection | undefined {
+    const key = keyOf(target, this.#verdicts.firstFor(target, prefer), capabilities);
+    const upstream = this.#entries.get(key)?.upstream;
+    const hello = upstream?.hello;
+    return upstream && hello && { key, upstream, hello };
+  }
+
   async #ready(
     target: Target,
     era: Era,
@@ -211,7 +215,8 @@ export class UpstreamPool {
   #add(key: string, target: Target, era: Era, capabilities: string): Entry {
     // A call may still be on its way while everything shuts down; what it would start, nobody would end.
     if (this.#closed) throw new UpstreamError('closed', 'The gate is shutting down.');
-    this.#makeRoom(target);
+    const old = inTheWay([...this.#entries.values()], target, this.#options);
+    if (old) this.#remove(old);
     const { log, clock } = this.#options;
     const upstream = new Upstream({
       name: target.server.id,
@@ -230,32 +235,6 @@ export class UpstreamPool {
     return entry;
   }
 
-  /** Full: the connection that was idle longest makes room; when none is idle, the newcomer is refused. */
-  #makeRoom(target: Target): void {
-    const crowd = this.#crowdAround(target);
-    if (!crowd) return;
-    const [oldest] = crowd
-      .filter(({ upstream }) => upstream.inFlight === 0 && upstream.interests.isEmpty)
-      .sort((a, b) => a.upstream.lastUsedAt - b.upstream.lastUsedAt);
-    if (!oldest) {
-      const message = `The server "${target.server.id}" has as many connections as it may have; try again in a moment.`;
-      throw new UpstreamError('busy', message);
-    }
-    this.#remove(oldest);
-  }
-
-  /** The connections among which one must go before a new one is made; undefined while there is room. */
-  #crowdAround(target: Target): Entry[] | undefined {
-    const { maxConnections, maxPerServer } = this.#options;
-    const all = [...this.#entries.values()];
-    // The same server with the same credentials, once for each kind of client: nobody needs many of these.
-    const variants = all.filter((entry) => entry.target.key === target.key);
-    if (variants.length >= maxVariants) return variants;
-    const own = all.filter((entry) => entry.target.server.id === target.server.id);
-    if (own.length >= maxPerServer) return own;
-    return all.length >= maxConnections ? all : undefined;
-  }
-
   #sweep(): void {
     const before = this.#options.clock() - this.#options.idleMs;
     for (const entry of [...this.#entries.values()]) {
@@ -268,7 +247,7 @@ export class UpstreamPool {
   #speaks(target: Target, era: Era): boolean {
     return [...this.#entries.values()].some(
       (entry) =>
-        entry.target.key === target.key && entry.upstream.isReady && entry.upstream.options.era === era,
+        entry.target.key === target.key && entry.upstream.hello && entry.upstream.options.era === era,
     );
   }
 

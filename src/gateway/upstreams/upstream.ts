@@ -47,7 +47,7 @@ export class Upstream {
   /** Connections of sessions that are over, with answers still to come. */
   readonly #retired = new Set<Connector>();
   #hello: Promise<Hello> | undefined;
-  #isReady = false;
+  #current: Hello | undefined;
   #wasReady = false;
   readonly #pause: Pause;
   #reopening: NodeJS.Timeout | undefined;
@@ -75,8 +75,9 @@ export class Upstream {
     return this.#connector !== undefined;
   }
 
-  get isReady(): boolean {
-    return this.#isReady;
+  /** What the server said of itself when it became ready; undefined while it is not. */
+  get hello(): Hello | undefined {
+    return this.#current;
   }
 
   get isClosed(): boolean {
@@ -104,7 +105,7 @@ export class Upstream {
       controller.abort(this.#timeout(timeoutMs)),
     );
     try {
-      if (!this.#isReady) await untilAborted(this.ready(), controller.signal);
+      if (!this.#current) await untilAborted(this.ready(), controller.signal);
       const used = this.#connector;
       try {
         return await this.#send(outgoing, deadline);
@@ -150,7 +151,7 @@ export class Upstream {
       const hello = await shake(connector, capabilities, controller.signal);
       if (this.#connector !== connector) throw closedError(name);
       this.#pause.succeeded();
-      this.#isReady = true;
+      this.#current = hello;
       this.#begin(connector, hello);
       return hello;
     } catch (error) {
@@ -217,7 +218,7 @@ export class Upstream {
         if (connector === undefined || connector !== current()) return;
         this.#connector = undefined;
         // While it starts, #open() is told by its own exchange.
-        if (!this.#isReady) return;
+        if (!this.#current) return;
         this.#forget();
         this.#failed(error, connector, { what: 'server closed the connection', cost: 0 });
         // What is left of it: sockets, timers, a process group.
@@ -238,7 +239,7 @@ export class Upstream {
 
   #forget(): void {
     this.#hello = undefined;
-    this.#isReady = false;
+    this.#current = undefined;
     this.interests.end();
   }
 

@@ -38,11 +38,16 @@ export function createHttpServer(options: HttpOptions): Server {
     noDelay: true,
   });
   server.on('request', (req, res) => {
-    serve(options, req, res).catch((error: unknown) => {
+    const failed = (error: unknown) => {
       options.log.error({ err: error, path: req.url?.split('?')[0] }, 'request failed');
       if (res.headersSent) res.destroy();
       else refuse(res, 500, 'internal_error', 'Something went wrong here.');
-    });
+    };
+    try {
+      serve(options, req, res)?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   });
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
@@ -51,7 +56,7 @@ export function createHttpServer(options: HttpOptions): Server {
   return server;
 }
 
-async function serve(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+function serve(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> | void {
   const url = req.url ?? '/';
   const query = url.indexOf('?');
   const path = query < 0 ? url : url.slice(0, query);
