@@ -101,6 +101,7 @@ test('servers are added, tested, changed, disabled and removed; header values st
     ...{
       headerNames: ['X-Key'],
       envNames: [],
+      extensions: 'all',
       tools: null,
       toolOverrides: {},
       isolation: null,
