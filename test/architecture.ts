@@ -14,6 +14,7 @@ const ladder: readonly (readonly string[])[] = [
   ['identity', 'catalog', 'llm'],
   ['gateway', 'sync'],
   ['chat'],
+  ['config-schema.ts'],
   ['admin', 'config.ts'],
   ['main.ts'],
 ];

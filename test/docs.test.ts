@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { danglingReferences } from '../src/access/index.ts';
-import { configFileSchema, environmentSchema } from '../src/config.ts';
+import { configFileSchema, environmentSchema } from '../src/config-schema.ts';
 import { pipeline } from '../src/gateway/pipeline.ts';
 import { parseJsonc } from '../src/platform/jsonc.ts';
 import { errorCodes } from './error-codes.ts';

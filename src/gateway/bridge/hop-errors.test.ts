@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Json } from '../../../test/asking-world.ts';
 import { gatewayWorld } from '../../../test/gateway-world.ts';
 
 const prefix = 'io.modelcontextprotocol/';
@@ -64,8 +65,8 @@ async function answerTo(
     { id: 1, method: 'tools/call', params },
     o.north === 'modern' ? headers : {},
   );
-  // biome-ignore lint/suspicious/noExplicitAny: what a server answers is looked at in many ways
-  return { status: response.status, ...((await response.json()) as any) };
+  const answer: Json = await response.json();
+  return { status: response.status, ...answer };
 }
 
 const lacks = (requiredCapabilities: object) => ({
