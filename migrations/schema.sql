@@ -88,6 +88,24 @@ create table mcp_proxy.file_entries (
   constraint file_entries_record_check CHECK ((record = ANY (ARRAY['server'::text, 'tenant'::text, 'group'::text, 'user'::text])))
 );
 
+create table mcp_proxy.group_credentials (
+  id uuid not null default gen_random_uuid(),
+  tenant_id text,
+  group_name text not null,
+  server_id text not null,
+  name text not null default 'default'::text,
+  sealed text not null,
+  last_four text not null default ''::text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text not null,
+  constraint group_credentials_group_name_fkey FOREIGN KEY (group_name) REFERENCES mcp_proxy.groups(name) ON UPDATE CASCADE ON DELETE CASCADE,
+  constraint group_credentials_pkey PRIMARY KEY (id),
+  constraint group_credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint group_credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint group_credentials_tenant_id_group_name_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, group_name, server_id, name)
+);
+
 create table mcp_proxy.group_grants (
   group_name text not null,
   server_id text not null,
@@ -114,11 +132,26 @@ create table mcp_proxy.groups (
   constraint groups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE SET NULL
 );
 
+create table mcp_proxy.installation_secrets (
+  name text not null,
+  sealed text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint installation_secrets_pkey PRIMARY KEY (name)
+);
+
 create table mcp_proxy.live_versions (
   topic text not null,
   version bigint not null default 1,
   changed_at timestamp with time zone not null default now(),
   constraint live_versions_pkey PRIMARY KEY (topic)
+);
+
+create table mcp_proxy.master_keys (
+  id text not null,
+  is_current boolean not null default false,
+  first_used_at timestamp with time zone not null default now(),
+  retired_at timestamp with time zone,
+  constraint master_keys_pkey PRIMARY KEY (id)
 );
 
 create table mcp_proxy.memberships (
@@ -130,6 +163,39 @@ create table mcp_proxy.memberships (
   constraint memberships_group_name_fkey FOREIGN KEY (group_name) REFERENCES mcp_proxy.groups(name) ON UPDATE CASCADE ON DELETE CASCADE,
   constraint memberships_pkey PRIMARY KEY (user_email, group_name, source),
   constraint memberships_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+create table mcp_proxy.oauth_attempts (
+  id text not null,
+  tenant_id text,
+  user_email text not null,
+  server_id text not null,
+  sealed text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint oauth_attempts_pkey PRIMARY KEY (id),
+  constraint oauth_attempts_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint oauth_attempts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint oauth_attempts_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+create table mcp_proxy.oauth_clients (
+  id uuid not null default gen_random_uuid(),
+  tenant_id text,
+  server_id text not null,
+  issuer text not null,
+  source text not null,
+  client_id text not null,
+  sealed text,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text not null,
+  constraint oauth_clients_pkey PRIMARY KEY (id),
+  constraint oauth_clients_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint oauth_clients_source_check CHECK ((source = ANY (ARRAY['stored'::text, 'registered'::text]))),
+  constraint oauth_clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint oauth_clients_tenant_id_server_id_issuer_source_key UNIQUE NULLS NOT DISTINCT (tenant_id, server_id, issuer, source)
 );
 
 create table mcp_proxy.pin_places (
@@ -155,6 +221,7 @@ create table mcp_proxy.servers (
   managed_by text not null default 'admin'::text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  origin jsonb,
   constraint servers_id_check CHECK ((id ~ '^[a-z0-9][a-z0-9-]{0,23}$'::text)),
   constraint servers_managed_by_check CHECK ((managed_by = ANY (ARRAY['file'::text, 'admin'::text]))),
   constraint servers_pkey PRIMARY KEY (id)
@@ -169,6 +236,18 @@ create table mcp_proxy.tenant_server_endpoints (
   constraint tenant_server_endpoints_pkey PRIMARY KEY (tenant_id, server_id),
   constraint tenant_server_endpoints_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint tenant_server_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE
+);
+
+create table mcp_proxy.tenant_variables (
+  tenant_id text not null,
+  server_id text,
+  name text not null,
+  value text not null,
+  source text not null default 'admin'::text,
+  updated_at timestamp with time zone not null default now(),
+  constraint tenant_variables_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint tenant_variables_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint tenant_variables_tenant_id_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, server_id, name)
 );
 
 create table mcp_proxy.tenants (
@@ -201,6 +280,49 @@ create table mcp_proxy.tool_pins (
   constraint tool_pins_server_id_place_fkey FOREIGN KEY (server_id, place) REFERENCES mcp_proxy.pin_places(server_id, place) ON DELETE CASCADE,
   constraint tool_pins_server_id_place_hash_key UNIQUE (server_id, place, hash),
   constraint tool_pins_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'pending'::text])))
+);
+
+create table mcp_proxy.user_accounts (
+  id uuid not null default gen_random_uuid(),
+  tenant_id text,
+  user_email text not null,
+  server_id text not null,
+  issuer text not null,
+  client_id text not null,
+  resource text not null,
+  state text not null,
+  problem text,
+  sealed text not null,
+  scopes text[] not null default '{}'::text[],
+  expires_at timestamp with time zone,
+  lease_until timestamp with time zone,
+  lease_by text,
+  connected_at timestamp with time zone not null default now(),
+  refreshed_at timestamp with time zone,
+  constraint user_accounts_pkey PRIMARY KEY (id),
+  constraint user_accounts_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint user_accounts_state_check CHECK ((state = ANY (ARRAY['connected'::text, 'reconnect'::text]))),
+  constraint user_accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint user_accounts_tenant_id_user_email_server_id_key UNIQUE NULLS NOT DISTINCT (tenant_id, user_email, server_id),
+  constraint user_accounts_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+create table mcp_proxy.user_credentials (
+  id uuid not null default gen_random_uuid(),
+  tenant_id text,
+  user_email text not null,
+  server_id text not null,
+  name text not null default 'default'::text,
+  sealed text not null,
+  last_four text not null default ''::text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text not null,
+  constraint user_credentials_pkey PRIMARY KEY (id),
+  constraint user_credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
+  constraint user_credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint user_credentials_tenant_id_user_email_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, user_email, server_id, name),
+  constraint user_credentials_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
 
 create table mcp_proxy.user_grants (
@@ -250,7 +372,11 @@ CREATE INDEX audit_log_time ON mcp_proxy.audit_log USING btree ("timestamp" DESC
 
 CREATE INDEX groups_tenant ON mcp_proxy.groups USING btree (tenant_id);
 
+CREATE UNIQUE INDEX master_keys_one_current ON mcp_proxy.master_keys USING btree (is_current) WHERE is_current;
+
 CREATE INDEX memberships_group ON mcp_proxy.memberships USING btree (group_name);
+
+CREATE INDEX oauth_attempts_expiry ON mcp_proxy.oauth_attempts USING btree (expires_at);
 
 CREATE INDEX tool_pins_time ON mcp_proxy.tool_pins USING btree (first_seen_at DESC, id DESC);
 
@@ -316,11 +442,15 @@ CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF hash, user_email, servic
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
 
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.group_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.group_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.group_grants FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_group();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.groups FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.master_keys FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('master_keys');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF user_email, group_name, source ON mcp_proxy.memberships FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
@@ -328,15 +458,23 @@ CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EX
 
 CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_member();
 
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.oauth_clients FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('accounts');
+
 CREATE TRIGGER live AFTER INSERT OR DELETE ON mcp_proxy.pin_places FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.servers FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenant_server_endpoints FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenant_variables FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF status, missing_since ON mcp_proxy.tool_pins FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF state, sealed, problem ON mcp_proxy.user_accounts FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('accounts');
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 

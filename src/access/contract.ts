@@ -99,8 +99,6 @@ export const defaultMaxResultChars = 200_000;
 const extensionPolicy = z.union([z.enum(['all', 'none']), z.array(z.string().min(1).max(200)).max(50)]);
 export const defaultExtensions = 'all' satisfies z.infer<typeof extensionPolicy>;
 
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
-
 /** Checked here so that a line break in a value can never add a header of its own. */
 const headers = z.record(
   z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be a header name'),
@@ -110,6 +108,84 @@ const headers = z.record(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
     .regex(/^[^\u0000-\u0008\u000a-\u001f\u007f]*$/, 'must not hold line breaks or control characters'),
 );
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
+
+export const variableName = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, "_", "." and "-"');
+
+/** Values that are no secrets, by name: hosts, regions, names of databases. */
+export const variableValues = z.record(
+  variableName,
+  z
+    .string()
+    .min(1)
+    .max(1000)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold line breaks or control characters'),
+);
+
+/** How each user signs in to a server with an account of their own: the user-level form of `${credential}`. */
+export const accountSettings = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z
+      .literal('oauth')
+      .describe('Each user connects an account of their own: the authorization of the MCP specification.'),
+    scopes: z
+      .array(z.string().min(1).max(200))
+      .max(100)
+      .optional()
+      .describe('Default: what the server asks for.'),
+    issuer: httpUrl.optional().describe('The authorization server, where the MCP server does not name it.'),
+    clientId: z
+      .string()
+      .min(1)
+      .max(2000)
+      .optional()
+      .describe(
+        'Client that is registered there by hand; its secret is stored as the credential `oauth-client-secret`.',
+      ),
+    authorizeParams: z
+      .record(z.string().min(1).max(100), z.string().max(1000))
+      .optional()
+      .describe('Added to the authorization request, such as `access_type=offline`.'),
+  }),
+  z.strictObject({
+    kind: z
+      .enum(['token-exchange', 'on-behalf-of'])
+      .describe(
+        'The access token that the user came with is exchanged for one of the server: RFC 8693, or the on-behalf-of flow of Microsoft Entra ID.',
+      ),
+    tokenUrl: httpUrl.describe('Token endpoint of the authorization server.'),
+    clientId: z
+      .string()
+      .min(1)
+      .max(2000)
+      .describe('Client of the gate there; its secret is stored as the credential `oauth-client-secret`.'),
+    audience: z.string().min(1).max(1000).optional().describe('RFC 8693 `audience`.'),
+    resource: httpUrl.optional().describe('RFC 8693 `resource`. Default: the URL of the server.'),
+    scopes: z.array(z.string().min(1).max(200)).max(100).optional(),
+  }),
+]);
+export type AccountSettings = z.infer<typeof accountSettings>;
+
+/** What one process of a stdio server may use. What of it is in force depends on the system: docs/runner.md. */
+export const processLimits = z.strictObject({
+  memoryMb: z.number().int().min(16).max(65_536).optional().describe('Memory, in MiB. Default: 1024.'),
+  cpus: z.number().min(0.05).max(64).optional().describe('Processors. Default: 1.'),
+  processes: z.number().int().min(1).max(10_000).optional().describe('Processes and threads. Default: 200.'),
+  openFiles: z.number().int().min(16).max(100_000).optional().describe('Open files. Default: 1024.'),
+  diskMb: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe('What it may write into its data directory, in MiB. Default: 1024.'),
+  network: z.enum(['full', 'none']).optional().describe('Whether it reaches the network. Default: full.'),
+});
+export type ProcessLimits = z.infer<typeof processLimits>;
 
 const serverCommon = {
   enabled: z.boolean().default(true).describe('A disabled server is there for nobody, admins included.'),
@@ -160,6 +236,17 @@ const serverCommon = {
     .describe(
       'Which MCP extensions pass between the server and its clients: `all` (default), `none`, or a list such as `["io.modelcontextprotocol/ui"]`. A server of the legacy era hears only of those that are listed.',
     ),
+  // No defaults for what follows, for the same reason.
+  variables: variableValues
+    .optional()
+    .describe('What `${variable:NAME}` stands for where a tenant has no value of its own.'),
+  maxConnections: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Most connections or processes at a time, all tenants together. Default: 100.'),
 };
 
 export const stdioServer = z.strictObject({
@@ -179,12 +266,18 @@ export const stdioServer = z.strictObject({
     .describe(
       'Directory that it runs in; relative paths begin at the config file. Default: the directory of the config file.',
     ),
+  limits: processLimits.optional().describe('What one process of it may use.'),
   ...serverCommon,
 });
 
 const remote = {
   url: httpUrl.describe('Where it answers.'),
   headers: headers.default({}).describe('Headers that it is sent with every request.'),
+  account: accountSettings
+    .optional()
+    .describe(
+      'Accounts of users: `${credential}` is then the token of the caller’s own account, before all keys but their own.',
+    ),
   ...serverCommon,
 };
 export const httpServer = z.strictObject({ type: z.literal('http'), ...remote });

@@ -34,7 +34,7 @@ import { SessionFollowings } from './subscriptions/session-followings.ts';
 import { Subscriptions } from './subscriptions/subscriptions.ts';
 import { TaskIds } from './tasks/task-ids.ts';
 import { type PoolOptions, UpstreamPool } from './upstreams/pool.ts';
-import type { Surroundings } from './upstreams/target.ts';
+import type { Surroundings } from './upstreams/destination.ts';
 import { definitionKey } from './upstreams/target.ts';
 import { warmUp } from './upstreams/warm-up.ts';
 import { withheld } from './withheld.ts';

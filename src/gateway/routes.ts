@@ -72,7 +72,10 @@ function targetFor(gate: Gate, id: string, tenantId: string | null): Target {
   const override = tenantId === null ? undefined : snapshot.endpointOf(tenantId, id);
   const credentials = new Map<string, FoundCredential>();
   for (const name of neededCredentials(server, override)) {
-    const found = gate.vault.find({ tenant: tenantId, server: id, name });
+    const found = gate.vault.find({
+      ...{ tenant: tenantId, user: null, groups: [], server: id, name },
+      elsewhere: override !== undefined,
+    });
     if (!found)
       throw new AppError(
         'no_credential',

@@ -45,6 +45,7 @@ export function masterKeyUnusable(file: string, cause: unknown): AppError {
   return new AppError('master_key_unusable', 500, message, { cause });
 }
 
-function describe({ tenant, server, name }: Binding): string {
-  return `"${name}" of the server ${server} (${tenant === null ? 'shared' : `tenant ${tenant}`})`;
+function describe({ owner, server, name }: Binding): string {
+  const whose = owner.id === null ? owner.level : `${owner.level} ${owner.id}`;
+  return `"${name}" of the server ${server} (${whose})`;
 }

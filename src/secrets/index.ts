@@ -3,4 +3,6 @@
 export { deriveKey, loadMasterKey, MasterKey } from './master-key.ts';
 export { secretRoutes } from './routes.ts';
 export { credentialNames, expandHeaders, expandText, expandUrl } from './template.ts';
-export { createVault, type FoundCredential, type Vault } from './vault.ts';
+export { createSecretBox, type SecretBox } from './secret-box.ts';
+export type { ChangingToken, CredentialQuestion, FoundCredential } from './credential.ts';
+export { createVault, type Vault } from './vault.ts';

@@ -4,14 +4,13 @@ import { type Actor, type Route, route } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import { api } from './contract.ts';
 import { credentialMalformed, credentialNotFound, serverNotFound, tenantNotFound } from './errors.ts';
-import type { MasterKey } from './master-key.ts';
-import type { Binding } from './binding.ts';
-import { seal } from './seal.ts';
+import { type Binding, sharedOwner, tenantOwner } from './binding.ts';
+import type { SecretBox } from './secret-box.ts';
 import { deleteSealed, listKeys, putSealed, serverExists, tenantExists } from './store.ts';
 
 export interface SecretRoutesOptions {
   readonly db: Db;
-  readonly masterKey: MasterKey;
+  readonly box: SecretBox;
   /** Called after each committed change; usually the vault's `refresh`. */
   readonly changed: () => Promise<void>;
 }
@@ -24,17 +23,31 @@ export function secretRoutes(o: SecretRoutesOptions): Route[] {
       return { items: await listKeys(o.db, params.id), nextCursor: null };
     }),
     route(api.putTenantKey, ({ params, body, actor }) =>
-      putKey(o, { tenant: params.id, server: params.server, name: body.name }, body.value, actor),
+      putKey(
+        o,
+        { tenant: params.id, owner: tenantOwner(params.id), server: params.server, name: body.name },
+        body.value,
+        actor,
+      ),
     ),
     route(api.deleteTenantKey, ({ params, query, actor }) =>
-      deleteKey(o, { tenant: params.id, server: params.server, name: query.name }, actor),
+      deleteKey(
+        o,
+        { tenant: params.id, owner: tenantOwner(params.id), server: params.server, name: query.name },
+        actor,
+      ),
     ),
     route(api.listSharedKeys, async () => ({ items: await listKeys(o.db, null), nextCursor: null })),
     route(api.putSharedKey, ({ params, body, actor }) =>
-      putKey(o, { tenant: null, server: params.server, name: body.name }, body.value, actor),
+      putKey(
+        o,
+        { tenant: null, owner: sharedOwner, server: params.server, name: body.name },
+        body.value,
+        actor,
+      ),
     ),
     route(api.deleteSharedKey, ({ params, query, actor }) =>
-      deleteKey(o, { tenant: null, server: params.server, name: query.name }, actor),
+      deleteKey(o, { tenant: null, owner: sharedOwner, server: params.server, name: query.name }, actor),
     ),
   ];
 }
@@ -46,7 +59,7 @@ async function putKey(
   actor: Actor,
 ): Promise<{ ok: true }> {
   if (value.includes('\0')) throw credentialMalformed('holds a NUL character');
-  const sealed = seal(o.masterKey, value, binding);
+  const sealed = o.box.seal(value, binding);
   const lastFour = lastFourOf(value);
   await o.db.transaction().execute(async (trx) => {
     await requireOwner(trx, binding);

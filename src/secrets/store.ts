@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { Db } from '../platform/db/index.ts';
 import type { keyView } from './contract.ts';
-import type { Binding } from './binding.ts';
+import { type Binding, sharedOwner, tenantOwner } from './binding.ts';
 
 /** A credential as it lies in the database. */
 export interface SealedRow extends Binding {
@@ -11,12 +11,14 @@ export interface SealedRow extends Binding {
   readonly sealed: string;
 }
 
+type Stored = Omit<SealedRow, 'owner'>;
+
 /** Every sealed credential of every tenant, for the vault's memory. */
 export async function loadSealed(db: Db): Promise<SealedRow[]> {
-  const { rows } = await sql<SealedRow>`
+  const { rows } = await sql<Stored>`
     select id::text as id, tenant_id as tenant, server_id as server, name, sealed
     from mcp_proxy.credentials`.execute(db);
-  return rows;
+  return rows.map((row) => ({ ...row, owner: row.tenant === null ? sharedOwner : tenantOwner(row.tenant) }));
 }
 
 /** The keys of one tenant, or the shared ones for null, masked. */

@@ -7,8 +7,9 @@ import { systemClock } from '../platform/clock.ts';
 import { type Database, type Db, watchChanges } from '../platform/db/index.ts';
 import { createLog } from '../platform/log.ts';
 import { MasterKey } from './master-key.ts';
-import type { Binding } from './binding.ts';
+import { type Binding, sharedOwner, tenantOwner } from './binding.ts';
 import { seal } from './seal.ts';
+import { createSecretBox } from './secret-box.ts';
 import { createVault } from './vault.ts';
 
 const masterKey = new MasterKey(randomBytes(32));
@@ -28,7 +29,13 @@ async function openVault(database: Database, key = masterKey) {
   const lines: string[] = [];
   const log = createLog('debug', { write: (line) => void lines.push(line) });
   const changes = await watchChanges(database, { log, clock: systemClock });
-  const vault = await createVault({ db: database.db, changes, masterKey: key, log, clock: systemClock });
+  const vault = await createVault({
+    db: database.db,
+    changes,
+    box: createSecretBox(key),
+    log,
+    clock: systemClock,
+  });
   onTestFinished(async () => {
     vault.close();
     await changes.close();
@@ -43,8 +50,8 @@ async function store(db: Db, binding: Binding, secret: string, key = masterKey):
     on conflict (tenant_id, server_id, name) do update set sealed = excluded.sealed`.execute(db);
 }
 
-const shared = { tenant: null, server: 'github', name: 'default' };
-const acmes = { tenant: 'acme', server: 'github', name: 'default' };
+const shared = { tenant: null, owner: sharedOwner, server: 'github', name: 'default' };
+const acmes = { tenant: 'acme', owner: tenantOwner('acme'), server: 'github', name: 'default' };
 
 test("a tenant's own credential comes before the shared one, and nobody gets that of another tenant", async () => {
   const database = await setup();
@@ -53,7 +60,7 @@ test("a tenant's own credential comes before the shared one, and nobody gets tha
   await store(database.db, { ...acmes, name: 'second' }, 'second-of-acme');
   const { vault } = await openVault(database);
   const secretOf = (tenant: string | null, server = 'github', name = 'default') =>
-    vault.find({ tenant, server, name })?.open();
+    vault.find({ tenant, user: null, groups: [], server, name, elsewhere: false })?.open();
 
   expect(secretOf('acme')).toBe('for-acme');
   expect(secretOf('globex')).toBe('for-all');

@@ -1,28 +1,16 @@
-import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../platform/clock.ts';
 import { type Changes, createLive, type Db } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
-import type { MasterKey } from './master-key.ts';
-import { open } from './seal.ts';
+import type { Level } from './binding.ts';
+import type { CredentialQuestion, FoundCredential } from './credential.ts';
+import type { SecretBox } from './secret-box.ts';
 import { loadSealed, type SealedRow } from './store.ts';
-
-/** A credential that applies to a call. It prints as its id: neither JSON nor a log line shows more. */
-export interface FoundCredential {
-  readonly id: string;
-  readonly owner: 'tenant' | 'shared';
-  /** The tenant; null for a shared one. */
-  readonly ownerId: string | null;
-  /** Changes when the secret is replaced, so that pool keys tell the connections of the old one apart. */
-  readonly version: string;
-  /** The secret. Throws `credential_unreadable` when it was sealed under another key or for something else. */
-  open(): string;
-}
 
 /** Every stored credential, sealed, in memory: it answers while the database is away. */
 export interface Vault {
-  /** The tenant's own credential, else the shared one; with a null tenant only the shared one. */
-  find(q: { tenant: string | null; server: string; name: string }): FoundCredential | null;
+  /** The most specific credential that applies: the user's, a group's, the tenant's, else the shared one. */
+  find(q: CredentialQuestion): FoundCredential | null;
   /** Loads anew; resolves when `find` answers from what the database holds now. */
   refresh(): Promise<void>;
   /** Since when changes may be missing; null while everything is current. */
@@ -33,14 +21,14 @@ export interface Vault {
 export async function createVault(o: {
   db: Db;
   changes: Changes;
-  masterKey: MasterKey;
+  box: SecretBox;
   log: Log;
   clock: Clock;
 }): Promise<Vault> {
   const load = async () => {
     const rows = await loadSealed(o.db);
-    warnOfOtherKeys(rows, o.masterKey, o.log);
-    return index(rows, o.masterKey);
+    warnOfOtherKeys(rows, o.box, o.log);
+    return index(rows, o.box);
   };
   const live = await createLive({
     topic: 'credentials',
@@ -63,23 +51,23 @@ export async function createVault(o: {
 
 class SealedCredential implements FoundCredential {
   readonly id: string;
-  readonly owner: 'tenant' | 'shared';
+  readonly owner: Level;
   readonly ownerId: string | null;
   readonly version: string;
   readonly #row: SealedRow;
-  readonly #masterKey: MasterKey;
+  readonly #box: SecretBox;
 
-  constructor(row: SealedRow, masterKey: MasterKey) {
+  constructor(row: SealedRow, box: SecretBox) {
     this.id = row.id;
-    this.owner = row.tenant === null ? 'shared' : 'tenant';
-    this.ownerId = row.tenant;
-    this.version = createHash('sha256').update(row.sealed).digest('base64url').slice(0, 16);
+    this.owner = row.owner.level;
+    this.ownerId = row.owner.id;
+    this.version = box.versionOf(row.sealed);
     this.#row = row;
-    this.#masterKey = masterKey;
+    this.#box = box;
   }
 
   open(): string {
-    return open(this.#masterKey, this.#row.sealed, this.#row);
+    return this.#box.open(this.#row.sealed, this.#row);
   }
 
   toString(): string {
@@ -95,9 +83,9 @@ class SealedCredential implements FoundCredential {
   }
 }
 
-function index(rows: readonly SealedRow[], masterKey: MasterKey): ReadonlyMap<string, FoundCredential> {
+function index(rows: readonly SealedRow[], box: SecretBox): ReadonlyMap<string, FoundCredential> {
   return new Map(
-    rows.map((row) => [place(row.tenant, row.server, row.name), new SealedCredential(row, masterKey)]),
+    rows.map((row) => [place(row.tenant, row.server, row.name), new SealedCredential(row, box)]),
   );
 }
 
@@ -106,12 +94,12 @@ function place(tenant: string | null, server: string, name: string): string {
   return `${tenant ?? ''} ${server} ${name}`;
 }
 
-function warnOfOtherKeys(rows: readonly SealedRow[], masterKey: MasterKey, log: Log): void {
-  const keyIds = rows.map((row) => /^v1\.([0-9a-f]{8})\./.exec(row.sealed)?.[1] ?? 'none');
-  const others = keyIds.filter((id) => id !== masterKey.id);
+function warnOfOtherKeys(rows: readonly SealedRow[], box: SecretBox, log: Log): void {
+  const keyIds = rows.map((row) => box.keyIdOf(row.sealed) ?? 'none');
+  const others = keyIds.filter((id) => !box.holds(id));
   if (others.length === 0) return;
   log.warn(
-    { credentials: others.length, neededKeys: [...new Set(others)], thisKey: masterKey.id },
+    { credentials: others.length, neededKeys: [...new Set(others)] },
     'stored credentials cannot be read with this master key; start with the one that sealed them, or store them again',
   );
 }

@@ -17,7 +17,16 @@ export type Destination =
       readonly type: 'http' | 'sse';
       readonly url: string;
       readonly headers: Readonly<Record<string, string>>;
+      /** Headers whose value changes while the connection stays: asked for before each request. */
+      readonly changing?: ChangingHeaders;
     };
+
+/** Headers with the token of somebody's account. */
+export interface ChangingHeaders {
+  current(): Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** The server answered 401 to these: true when there are other ones to try once more with. */
+  refused(headers: Readonly<Record<string, string>>): Promise<boolean>;
+}
 
 export type UpstreamFailure =
   | 'unreachable'

@@ -1,6 +1,6 @@
 import type { Endpoint, SnapshotServer } from '../../access/index.ts';
 import type { FoundCredential } from '../../secrets/index.ts';
-import { type Call, type Gate, principalOf } from '../call.ts';
+import { type Call, type Gate, principalOf, rightsOfCall } from '../call.ts';
 import { noCredential } from '../refusals.ts';
 import { makeTarget, neededCredentials, type Target } from '../upstreams/target.ts';
 
@@ -52,7 +52,11 @@ export function targetOf(call: Call, gate: Gate, server: SnapshotServer): Target
   const tenant = call.tenant?.id ?? null;
   const override = tenant === null ? undefined : call.snapshot.endpointOf(tenant, server.id);
   const kept = targets.get(server)?.get(tenant);
-  const find = (name: string) => gate.vault.find({ tenant, server: server.id, name });
+  const find = (name: string) =>
+    gate.vault.find({
+      ...{ tenant, user: principalOf(call).id, groups: rightsOfCall(call).groups },
+      ...{ server: server.id, name, elsewhere: override !== undefined },
+    });
   const needed = neededCredentials(server, override);
   const isSame = (name: string) => kept?.target.credentials.get(name) === find(name);
   if (kept && kept.override === override && needed.every(isSame)) return kept.target;

@@ -6,7 +6,8 @@ import { HttpConnector } from '../connectors/http.ts';
 import { type Reaper, startReaper } from '../connectors/reaper.ts';
 import { SseConnector } from '../connectors/sse.ts';
 import { StdioConnector } from '../connectors/stdio.ts';
-import { destinationOf, type Surroundings, type Target } from './target.ts';
+import { destinationOf, type Surroundings } from './destination.ts';
+import type { Target } from './target.ts';
 
 export interface DialerOptions {
   readonly log: Log;

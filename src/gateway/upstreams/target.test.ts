@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { credential, pictureOf } from '../../../test/gateway-world.ts';
 import type { Endpoint, SnapshotServer, Tenant } from '../../access/index.ts';
 import type { FoundCredential } from '../../secrets/index.ts';
-import { definitionKey, destinationOf, makeTarget, neededCredentials, type Target } from './target.ts';
+import { destinationOf } from './destination.ts';
+import { definitionKey, makeTarget, neededCredentials, type Target } from './target.ts';
 
 const around = { env: { KEY: 'from-env' }, directory: '/srv/gate' };
 const acme = pictureOf({ servers: {}, tenants: { acme: {} } }).tenants.get('acme')!;

@@ -12,7 +12,10 @@ export interface ListenHandlers {
 
 export interface Database {
   readonly kind: 'embedded' | 'postgres';
+  /** The operator's scope: everything of every tenant. */
   readonly db: Db;
+  /** The scope of one tenant: what belongs to others is not there, whatever a statement says. */
+  forTenant(tenant: string): Db;
   /** Calls back for each NOTIFY on `channel` until the returned function is called. */
   listen(channel: string, handlers: ListenHandlers): Promise<() => Promise<void>>;
   /** Runs `work` where statements may take as long as they need; for migrations and the like. */

@@ -113,6 +113,7 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
   return {
     kind: 'embedded',
     db,
+    forTenant: () => db,
     async listen(channel, handlers) {
       const stop = async () => {
         if (channels.remove(channel, handlers)) await pool.query(unlistenTo(channel));

@@ -36,6 +36,7 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
   return {
     kind: 'postgres',
     db,
+    forTenant: () => db,
     listen: (channel, handlers) => listener.listen(channel, handlers),
     withoutTimeLimit: async (work) => {
       const unlimited = createPool({ ...config, max: 1 }, log);

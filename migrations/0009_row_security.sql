@@ -1,0 +1,2 @@
+-- Placeholder: roles and policies.
+select 1;
