@@ -4,6 +4,7 @@ import { applyCommand } from './apply.ts';
 import { CallError } from './call.ts';
 import { doctorCommand } from './doctor.ts';
 import { explainCommand } from './explain.ts';
+import { importCommand } from './import.ts';
 import { migrateCommand } from './migrate.ts';
 import { openWebUiCommand } from './openwebui-install.ts';
 import { pinsAcceptCommand } from './pins-accept.ts';
@@ -44,7 +45,7 @@ function program(terminal: Terminal, outcome: Outcome): Command {
   for (const build of [pinsListCommand, pinsAcceptCommand]) pins.addCommand(build(terminal));
   for (const build of [serveCommand, migrateCommand, doctorCommand, openWebUiCommand])
     root.addCommand(build(terminal, outcome));
-  for (const build of [applyCommand, explainCommand]) root.addCommand(build(terminal));
+  for (const build of [applyCommand, explainCommand, importCommand]) root.addCommand(build(terminal));
   root.addCommand(token);
   root.addCommand(pins);
   quietExit(root, terminal);
