@@ -39,7 +39,7 @@ async function schemaOfMigrations(): Promise<string> {
 
 async function describe(db: Db): Promise<string[]> {
   const definitions: string[] = [];
-  for (const query of [tables, indexes, sequences, types, views, functions, triggers, policies]) {
+  for (const query of [tables, indexes, sequences, types, views, functions, triggers, policies, grants]) {
     const { rows } = await query.execute(db);
     for (const { definition } of rows) definitions.push(`${definition.trim()}\n`);
   }
@@ -123,5 +123,26 @@ const policies = sql<Row>`
   from pg_policies
   where schemaname = 'mcp_proxy'
   order by tablename collate "C", policyname collate "C"`;
+
+// What others than the owner may do. A function that has no entry may be run by everybody.
+const grants = sql<Row>`
+  select format('grant %s on %s%s to %s;', string_agg(lower(privilege_type), ', ' order by privilege_type), kind, name,
+    coalesce(nullif(grantee, 0)::regrole::text, 'public')) as definition
+  from (
+    select 'schema ' as kind, nspname::text as name, nspowner as owner, nspacl as acl
+    from pg_namespace where nspname = 'mcp_proxy'
+    union all
+    select case relkind when 'S' then 'sequence ' else '' end, oid::regclass::text, relowner, relacl
+    from pg_class where relnamespace = 'mcp_proxy'::regnamespace
+    union all
+    select 'routine ', oid::regprocedure::text, proowner, proacl
+    from pg_proc where pronamespace = 'mcp_proxy'::regnamespace
+    union all
+    select 'later ', case defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' else defaclobjtype::text end, defaclrole, defaclacl
+    from pg_default_acl where defaclnamespace = 'mcp_proxy'::regnamespace
+  ) as thing, aclexplode(acl) as entry
+  where grantee <> owner
+  group by kind, name, grantee
+  order by kind collate "C", name collate "C", grantee::regrole::text collate "C"`;
 
 await main(process.argv.includes('--check'));

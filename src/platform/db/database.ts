@@ -10,15 +10,27 @@ export interface ListenHandlers {
   onResync(): void;
 }
 
+/** Row-level security: the second wall between tenants, under the one that is code. */
+export interface Walls {
+  /**
+   * From then on every statement runs under a role that row-level security binds. Needs the migrations. Where that
+   * cannot be, it resolves all the same, and `missing` says why.
+   */
+  raise(): Promise<void>;
+  /** Why statements run as whoever signed in, whom no wall holds; null once the walls are raised. */
+  missing(): string | null;
+}
+
 export interface Database {
   readonly kind: 'embedded' | 'postgres';
+  readonly walls: Walls;
   /** The operator's scope: everything of every tenant. */
   readonly db: Db;
   /** The scope of one tenant: what belongs to others is not there, whatever a statement says. */
   forTenant(tenant: string): Db;
   /** Calls back for each NOTIFY on `channel` until the returned function is called. */
   listen(channel: string, handlers: ListenHandlers): Promise<() => Promise<void>>;
-  /** Runs `work` where statements may take as long as they need; for migrations and the like. */
+  /** Runs `work` as whoever signed in, where statements may take as long as they need; for migrations and the like. */
   withoutTimeLimit<T>(work: (db: Db) => Promise<T>): Promise<T>;
   /** Rejects when the database does not answer within `timeoutMs`. */
   ping(timeoutMs: number): Promise<void>;

@@ -2,17 +2,19 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import type pg from 'pg';
 import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { type Channels, createChannels, listenTo, unlistenTo } from './channels.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
-import { type Database, pingWithin } from './database.ts';
+import { type Database, type Db, pingWithin } from './database.ts';
 import { EmbeddedSocket } from './embedded-socket.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { createPool, kyselyOn } from './pool.ts';
+import { createPool } from './pool.ts';
 import { keepSnapshots, listSnapshots, type SnapshotSource } from './snapshots.ts';
+import { createHandles } from './walls.ts';
 
 /** How long a query waits while others, or one long transaction, hold the only connection. */
 const queueTimeoutMs = 30_000;
@@ -101,8 +103,8 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
   const engines = createEngines(first, () => start(paths.database));
   const channels = createChannels();
   const pool = createEmbeddedPool(engines.next, channels, log);
-  const db = kyselyOn(pool);
-  const snapshots = keepSnapshots(paths.snapshots, sourceOf(pool, engines.dump), log);
+  const { owner, db, forTenant, walls } = createHandles(pool, log);
+  const snapshots = keepSnapshots(paths.snapshots, sourceOf(owner, engines.dump), log);
   const close = async () => {
     await snapshots.close();
     await pool.end();
@@ -113,7 +115,8 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
   return {
     kind: 'embedded',
     db,
-    forTenant: () => db,
+    forTenant,
+    walls,
     async listen(channel, handlers) {
       const stop = async () => {
         if (channels.remove(channel, handlers)) await pool.query(unlistenTo(channel));
@@ -128,7 +131,7 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
       return stop;
     },
     // `silenceMs` remains: it only tells an engine that hangs from one that works.
-    withoutTimeLimit: (work) => work(db),
+    withoutTimeLimit: (work) => work(owner),
     ping: (timeoutMs) => pingWithin(db, timeoutMs),
     close: () => (closing ??= close()),
   };
@@ -179,16 +182,15 @@ function createEmbeddedPool(nextEngine: () => Promise<Engine>, channels: Channel
   return createPool(config, log);
 }
 
-function sourceOf(pool: pg.Pool, dump: () => Promise<Uint8Array>): SnapshotSource {
+function sourceOf(owner: Db, dump: () => Promise<Uint8Array>): SnapshotSource {
   return {
     async version() {
-      const { rows } = await pool.query<{ version: string }>(
-        'select pg_snapshot_xmax(pg_current_snapshot())::text as version',
-      );
+      const { rows } = await sql<{ version: string }>`
+        select pg_snapshot_xmax(pg_current_snapshot())::text as version`.execute(owner);
       return rows[0]?.version ?? '';
     },
     async dump() {
-      await pool.query('checkpoint');
+      await sql`checkpoint`.execute(owner);
       return dump();
     },
   };

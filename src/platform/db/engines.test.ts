@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { testDatabase } from '../../../test/database.ts';
+import { testDatabaseUrl } from '../../../test/database.ts';
 import { createLog } from '../log.ts';
 import { type Database, migrate, openDatabase, pendingMigrations } from './index.ts';
 
@@ -17,6 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true }));
 
+async function postgresDatabase(): Promise<Database> {
+  return openDatabase({ url: await testDatabaseUrl(), dataDir: '', log });
+}
+
 async function embeddedDatabase(): Promise<Database> {
   const database = await openDatabase({ dataDir, log });
   await migrate(database, migrations);
@@ -24,7 +28,7 @@ async function embeddedDatabase(): Promise<Database> {
 }
 
 describe.each([
-  { kind: 'postgres', open: testDatabase },
+  { kind: 'postgres', open: postgresDatabase },
   { kind: 'embedded', open: embeddedDatabase },
 ] as const)('on $kind', ({ kind, open }) => {
   let database: Database;

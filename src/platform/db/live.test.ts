@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import { testDatabase } from '../../../test/database.ts';
+import { asOwner, renameTable, testDatabase } from '../../../test/database.ts';
 import { createLog } from '../log.ts';
 import { type Changes, createLive, type Database, type Live, watchChanges } from './index.ts';
 
@@ -67,7 +67,7 @@ test('a change of another topic loads nothing', async () => {
 
 test('a change whose notification was lost is found by looking', async () => {
   const { database, live } = await setup({ pollMs: 20 });
-  await sql`alter table mcp_proxy.tenants disable trigger live`.execute(database.db);
+  await asOwner(database.db, (db) => sql`alter table mcp_proxy.tenants disable trigger live`.execute(db));
   await addTenant(database, 'quiet');
   await sql`update mcp_proxy.live_versions set version = version + 1 where topic = 'access'`.execute(
     database.db,
@@ -77,11 +77,13 @@ test('a change whose notification was lost is found by looking', async () => {
 
 test('a change while the connection is cut is caught up with', async () => {
   const { database, live } = await setup();
-  await sql`
-    do $$ begin
-      insert into mcp_proxy.tenants (id, display_name) values ('unheard', 'unheard');
-      perform pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
-    end $$`.execute(database.db);
+  await asOwner(database.db, (db) =>
+    sql`
+      do $$ begin
+        insert into mcp_proxy.tenants (id, display_name) values ('unheard', 'unheard');
+        perform pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
+      end $$`.execute(db),
+  );
   await expect.poll(() => live.current()).toEqual(['unheard']);
 });
 
@@ -138,9 +140,9 @@ test('the watch says since when the database does not answer', async () => {
   const changes = await watchChanges(database, { log, clock, pollMs: 10 });
   onTestFinished(() => changes.close());
   expect(changes.failingSince()).toBeNull();
-  await sql`alter table mcp_proxy.live_versions rename to hidden`.execute(database.db);
+  await renameTable(database.db, 'live_versions', 'hidden');
   await expect.poll(() => changes.failingSince()).toEqual(new Date(1_000));
-  await sql`alter table mcp_proxy.hidden rename to live_versions`.execute(database.db);
+  await renameTable(database.db, 'hidden', 'live_versions');
   await expect.poll(() => changes.failingSince()).toBeNull();
 });
 

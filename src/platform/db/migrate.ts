@@ -44,7 +44,7 @@ export async function pendingMigrations(database: Database, directory: URL | str
 
 async function prepare(db: Db): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    await lock(trx);
+    await lockMigrations(trx);
     await sql`create schema if not exists mcp_proxy`.execute(trx);
     await sql`
       create table if not exists mcp_proxy.schema_migrations (
@@ -57,7 +57,7 @@ async function prepare(db: Db): Promise<void> {
 
 async function applyOnce(db: Db, file: Migration, files: readonly Migration[]): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
-    await lock(trx);
+    await lockMigrations(trx);
     // Asked anew under the lock: another replica may have applied it while this one waited.
     if (!(await pendingOf(trx, files)).includes(file.name)) return false;
     await sql.raw(file.text).execute(trx);
@@ -68,8 +68,8 @@ async function applyOnce(db: Db, file: Migration, files: readonly Migration[]): 
   });
 }
 
-/** Held until the transaction ends. */
-async function lock(trx: Db): Promise<void> {
+/** What only one process at a time may do to the schema; held until the transaction ends. */
+export async function lockMigrations(trx: Db): Promise<void> {
   await sql`select pg_advisory_xact_lock(${lockKey})`.execute(trx);
 }
 

@@ -19,22 +19,66 @@ export function createPool(config: pg.PoolConfig, log: Log): pg.Pool {
   return pool;
 }
 
-export function kyselyOn(pool: pg.Pool): Db {
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: guarded(pool) }) });
+/** `prepare` runs on each connection before it is used; where it rejects, the connection is thrown away. */
+export function kyselyOn(pool: pg.Pool, prepare?: (client: pg.PoolClient) => Promise<void>): Db {
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: guarded(pool, prepare) }) });
 }
 
-function guarded(pool: pg.Pool): PostgresPool {
+function guarded(
+  pool: pg.Pool,
+  prepare: (client: pg.PoolClient) => Promise<void> = async () => undefined,
+): PostgresPool {
   return {
     async connect() {
       if (pool.waitingCount >= maxWaiting) throw busy();
+      const client = await connect(pool);
       try {
-        return guardedClient(await pool.connect());
+        await prepare(client);
       } catch (error) {
-        throw messageOf(error) === 'timeout exceeded when trying to connect' ? busy(error) : away(error);
+        client.release(true);
+        throw isLost(error) ? away(error) : error;
       }
+      return guardedClient(client);
     },
     end: () => pool.end(),
   };
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw messageOf(error) === 'timeout exceeded when trying to connect' ? busy(error) : away(error);
+  }
+}
+
+/** Whether a pooler gives each transaction another connection: then two clients are, one after the other, the same. */
+export async function isPooledByTransaction(pool: pg.Pool): Promise<boolean> {
+  if (pool.options.max < 2) return false;
+  const first = await connect(pool);
+  try {
+    const second = await connect(pool);
+    try {
+      // In turns: who comes next is given what has just become free.
+      const turns: number[] = [];
+      for (const client of [first, second, first, second]) turns.push(await processOf(client));
+      const [a, b, ...again] = turns;
+      return a === b || again[0] !== a || again[1] !== b;
+    } finally {
+      second.release();
+    }
+  } finally {
+    first.release();
+  }
+}
+
+async function processOf(client: pg.PoolClient): Promise<number> {
+  try {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    return rows[0]?.pid ?? 0;
+  } catch (error) {
+    throw isLost(error) ? away(error) : error;
+  }
 }
 
 function guardedClient(client: pg.PoolClient): PostgresPoolClient {
@@ -47,8 +91,10 @@ function guardedClient(client: pg.PoolClient): PostgresPoolClient {
       throw isLost(error) ? away(error) : error;
     }
   };
+  // One that is still inside a transaction would undo later what the next user was promised.
+  const release = () => client.release(client.getTransactionStatus() !== 'I');
   // Kysely uses the cursor form of `query` only when it was given a cursor class, and it was not.
-  return { query: query as PostgresPoolClient['query'], release: () => client.release() };
+  return { query: query as PostgresPoolClient['query'], release };
 }
 
 /** SQLSTATE classes 08 and 57P, and what pg and the sockets say when a connection is gone. */

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import { testDatabase, testDatabaseUrl } from '../../../test/database.ts';
+import { asOwner, testDatabase, testDatabaseUrl } from '../../../test/database.ts';
 import { createLog } from '../log.ts';
 import { type Database, openDatabase } from './index.ts';
 import { defaultTimeouts, openPostgres } from './postgres.ts';
@@ -141,7 +141,7 @@ test('a statement that takes too long is ended by the server, but not where no l
 
 test('each test database is its own', async () => {
   const [one, two] = await Promise.all([testDatabase(), testDatabase()]);
-  await sql`create table mine (a int)`.execute(one.db);
+  await asOwner(one.db, (db) => sql`create table mine (a int)`.execute(db));
   await expect(sql`select * from mine`.execute(two.db)).rejects.toMatchObject({ code: '42P01' });
 });
 

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import { type Database, pingWithin } from './database.ts';
 import { Listener } from './listener.ts';
 import { createPool, kyselyOn } from './pool.ts';
+import { createHandles } from './walls.ts';
 
 /**
  * Milliseconds. `silence` is how long a server may say nothing at all (a dead network path); it is longer
@@ -25,7 +26,7 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
     await pool.end();
     throw unreachable(url, error);
   }
-  const db = kyselyOn(pool);
+  const { db, forTenant, walls } = createHandles(pool, log);
   const listener = new Listener(() => new pg.Client(config), log);
   const close = async () => {
     const closed = Promise.all([listener.close(), pool.end()]);
@@ -36,7 +37,8 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
   return {
     kind: 'postgres',
     db,
-    forTenant: () => db,
+    forTenant,
+    walls,
     listen: (channel, handlers) => listener.listen(channel, handlers),
     withoutTimeLimit: async (work) => {
       const unlimited = createPool({ ...config, max: 1 }, log);
