@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { AppError } from '../platform/errors.ts';
 import type { Binding } from './binding.ts';
-import type { MasterKey } from './master-key.ts';
-import { open, seal } from './seal.ts';
+import { isRefusal } from './errors.ts';
+import type { MasterKeys } from './master-key.ts';
+import { keyIdOf, open, payloadOf, seal } from './seal.ts';
 
 /** Seals secrets for storage, each bound to what it belongs to. */
 export interface SecretBox {
@@ -17,12 +19,23 @@ export interface SecretBox {
   holds(keyId: string): boolean;
 }
 
-export function createSecretBox(masterKey: MasterKey): SecretBox {
+/** Hears of each text that was not sealed for the place where it is; never throws. */
+export type OnRefused = (binding: Binding, sealed: string, error: AppError) => void;
+
+/** `keys`: those of the process, or a single one. */
+export function createSecretBox(keys: MasterKeys, onRefused?: OnRefused): SecretBox {
   return {
-    seal: (secret, binding) => seal(masterKey, secret, binding),
-    open: (sealed, binding) => open(masterKey, sealed, binding),
-    versionOf: (sealed) => createHash('sha256').update(sealed).digest('base64url').slice(0, 16),
-    keyIdOf: (sealed) => /^v1\.([0-9a-f]{8})\./.exec(sealed)?.[1] ?? null,
-    holds: (keyId) => keyId === masterKey.id,
+    seal: (secret, binding) => seal(keys, secret, binding),
+    open(sealed, binding) {
+      try {
+        return open(keys, sealed, binding);
+      } catch (error) {
+        if (isRefusal(error)) onRefused?.(binding, sealed, error);
+        throw error;
+      }
+    },
+    versionOf: (sealed) => createHash('sha256').update(payloadOf(sealed)).digest('base64url').slice(0, 16),
+    keyIdOf,
+    holds: (keyId) => keys.get(keyId) !== undefined,
   };
 }
