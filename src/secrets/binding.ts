@@ -22,3 +22,11 @@ export const sharedOwner: Owner = { level: 'shared', id: null };
 export function tenantOwner(tenant: string): Owner {
   return { level: 'tenant', id: tenant };
 }
+
+export function groupOwner(group: string): Owner {
+  return { level: 'group', id: group };
+}
+
+export function userOwner(user: string): Owner {
+  return { level: 'user', id: user };
+}

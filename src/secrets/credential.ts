@@ -28,13 +28,16 @@ export interface CredentialQuestion {
   readonly tenant: string | null;
   /** E-mail or `service:<name>`; null for the gate itself. */
   readonly user: string | null;
-  /** The groups that count for the caller, sorted by name. */
+  /**
+   * The groups that count for the caller, sorted by name, without those that belong to another tenant than the active
+   * one: what they hold is none of its business.
+   */
   readonly groups: readonly string[];
   readonly server: string;
   readonly name: string;
   /**
-   * The active tenant has this server at an address of its own: a person's key that belongs to no tenant must not go
-   * there.
+   * The active tenant has this server at an address of its own: the key of a person or a group that belongs to no
+   * tenant must not go there.
    */
   readonly elsewhere: boolean;
 }

@@ -1,120 +1,100 @@
-import type { AuditEntry } from '../audit/contract.ts';
-import { writeAudit } from '../audit/index.ts';
-import { type Actor, type Route, route } from '../platform/contract.ts';
-import type { Db } from '../platform/db/index.ts';
+import { type Route, route } from '../platform/contract.ts';
+import { type Binding, groupOwner, sharedOwner, tenantOwner, userOwner } from './binding.ts';
+import { type KeyDeps, removeGroupKey, removeKey, scopeOf, setGroupKey, setKey } from './change-key.ts';
 import { api } from './contract.ts';
-import { credentialMalformed, credentialNotFound, serverNotFound, tenantNotFound } from './errors.ts';
-import { type Binding, sharedOwner, tenantOwner } from './binding.ts';
-import type { SecretBox } from './secret-box.ts';
-import { deleteSealed, listKeys, putSealed, serverExists, tenantExists } from './store.ts';
+import { groupNotFound, tenantNotFound, userNotFound } from './errors.ts';
+import { importKeys } from './import/import-keys.ts';
+import { missingKeys } from './missing.ts';
+import * as store from './store.ts';
 
-export interface SecretRoutesOptions {
-  readonly db: Db;
-  readonly box: SecretBox;
-  /** Called after each committed change; usually the vault's `refresh`. */
-  readonly changed: () => Promise<void>;
+/** The keys of users, groups and tenants, and the shared ones. Values come in and never go out again. */
+export function secretRoutes(deps: KeyDeps): Route[] {
+  return [
+    ...tenantKeys(deps),
+    ...groupKeys(deps),
+    ...userKeys(deps),
+    ...sharedKeys(deps),
+    route(api.listMissingKeys, ({ query }) => listMissing(deps, query.tenant)),
+    route(api.importKeys, ({ body, actor }) => importKeys(deps, body, actor)),
+  ];
 }
 
-/** The keys of tenants and the shared ones. Values come in and never go out again. */
-export function secretRoutes(o: SecretRoutesOptions): Route[] {
+function tenantKeys(deps: KeyDeps): Route[] {
+  const keyOf = (id: string, server: string, name: string): Binding => ({
+    ...{ tenant: id, owner: tenantOwner(id), server, name },
+  });
   return [
-    route(api.listTenantKeys, async ({ params }) => {
-      if (!(await tenantExists(o.db, params.id))) throw tenantNotFound(params.id);
-      return { items: await listKeys(o.db, params.id), nextCursor: null };
+    route(api.listTenantKeys, async ({ params: { id } }) => {
+      const scope = scopeOf(deps, id);
+      if (!(await store.tenantExists(scope, id))) throw tenantNotFound(id);
+      return { items: await store.listKeys(scope, tenantOwner(id)), nextCursor: null };
     }),
-    route(api.putTenantKey, ({ params, body, actor }) =>
-      putKey(
-        o,
-        { tenant: params.id, owner: tenantOwner(params.id), server: params.server, name: body.name },
-        body.value,
-        actor,
-      ),
+    route(api.putTenantKey, ({ params: { id, server }, body, actor }) =>
+      setKey(deps, keyOf(id, server, body.name), body.value, actor),
     ),
-    route(api.deleteTenantKey, ({ params, query, actor }) =>
-      deleteKey(
-        o,
-        { tenant: params.id, owner: tenantOwner(params.id), server: params.server, name: query.name },
-        actor,
-      ),
-    ),
-    route(api.listSharedKeys, async () => ({ items: await listKeys(o.db, null), nextCursor: null })),
-    route(api.putSharedKey, ({ params, body, actor }) =>
-      putKey(
-        o,
-        { tenant: null, owner: sharedOwner, server: params.server, name: body.name },
-        body.value,
-        actor,
-      ),
-    ),
-    route(api.deleteSharedKey, ({ params, query, actor }) =>
-      deleteKey(o, { tenant: null, owner: sharedOwner, server: params.server, name: query.name }, actor),
+    route(api.deleteTenantKey, ({ params: { id, server }, query, actor }) =>
+      removeKey(deps, keyOf(id, server, query.name), actor),
     ),
   ];
 }
 
-async function putKey(
-  o: SecretRoutesOptions,
-  binding: Binding,
-  value: string,
-  actor: Actor,
-): Promise<{ ok: true }> {
-  if (value.includes('\0')) throw credentialMalformed('holds a NUL character');
-  const sealed = o.box.seal(value, binding);
-  const lastFour = lastFourOf(value);
-  await o.db.transaction().execute(async (trx) => {
-    await requireOwner(trx, binding);
-    const { previousLastFour } = await putSealed(trx, { ...binding, sealed, lastFour, updatedBy: actor.id });
-    const before = previousLastFour === null ? null : shown(binding, previousLastFour);
-    await audit(trx, binding, actor, { action: 'credential.set', before, after: shown(binding, lastFour) });
+function groupKeys(deps: KeyDeps): Route[] {
+  const { db } = deps.database;
+  return [
+    route(api.listGroupKeys, async ({ params: { name } }) => {
+      if ((await store.groupTenant(db, name)) === undefined) throw groupNotFound(name);
+      return { items: await store.listKeys(db, groupOwner(name)), nextCursor: null };
+    }),
+    route(api.putGroupKey, ({ params, body, actor }) =>
+      setGroupKey(deps, { group: params.name, server: params.server, name: body.name }, body.value, actor),
+    ),
+    route(api.deleteGroupKey, ({ params, query, actor }) =>
+      removeGroupKey(deps, { group: params.name, server: params.server, name: query.name }, actor),
+    ),
+  ];
+}
+
+function userKeys(deps: KeyDeps): Route[] {
+  const { db } = deps.database;
+  const keyOf = (email: string, tenant: string | undefined): Pick<Binding, 'tenant' | 'owner'> => ({
+    tenant: tenant ?? null,
+    owner: userOwner(email),
   });
-  await o.changed();
-  return { ok: true };
+  return [
+    route(api.listUserKeys, async ({ params: { email }, query: { tenant = null } }) => {
+      if (!(await store.userExists(db, email))) throw userNotFound(email);
+      const items = await store.listKeys(scopeOf(deps, tenant), userOwner(email), tenant);
+      return { items, nextCursor: null };
+    }),
+    route(api.putUserKey, ({ params: { email, server }, query, body: { name, value }, actor }) =>
+      setKey(deps, { ...keyOf(email, query.tenant), server, name }, value, actor),
+    ),
+    route(api.deleteUserKey, ({ params: { email, server }, query: { tenant, name }, actor }) =>
+      removeKey(deps, { ...keyOf(email, tenant), server, name }, actor),
+    ),
+  ];
 }
 
-async function deleteKey(o: SecretRoutesOptions, binding: Binding, actor: Actor): Promise<undefined> {
-  await o.db.transaction().execute(async (trx) => {
-    const deleted = await deleteSealed(trx, binding);
-    if (!deleted) {
-      await requireOwner(trx, binding);
-      throw credentialNotFound(binding);
-    }
-    await audit(trx, binding, actor, {
-      action: 'credential.delete',
-      before: shown(binding, deleted.lastFour),
-      after: null,
-    });
+function sharedKeys(deps: KeyDeps): Route[] {
+  const keyOf = (server: string, name: string): Binding => ({
+    ...{ tenant: null, owner: sharedOwner, server, name },
   });
-  await o.changed();
+  return [
+    route(api.listSharedKeys, async () => {
+      return { items: await store.listKeys(deps.database.db, sharedOwner), nextCursor: null };
+    }),
+    route(api.putSharedKey, ({ params: { server }, body, actor }) =>
+      setKey(deps, keyOf(server, body.name), body.value, actor),
+    ),
+    route(api.deleteSharedKey, ({ params: { server }, query, actor }) =>
+      removeKey(deps, keyOf(server, query.name), actor),
+    ),
+  ];
 }
 
-/** Few enough characters of a long enough secret that they help to recognise it and not to guess it. */
-function lastFourOf(value: string): string {
-  const characters = [...value];
-  return characters.length >= 12 ? characters.slice(-4).join('') : '';
-}
-
-function shown({ name }: Binding, lastFour: string): { name: string; lastFour: string } {
-  return { name, lastFour };
-}
-
-async function audit(
-  trx: Db,
-  { tenant, server }: Binding,
-  actor: Actor,
-  change: Pick<AuditEntry, 'action' | 'before' | 'after'>,
-): Promise<void> {
-  await writeAudit(trx, {
-    actor: actor.id,
-    targetKind: 'credential',
-    targetId: server,
-    tenant,
-    ...change,
-    requestId: actor.requestId,
-    clientIp: actor.clientIp,
-  });
-}
-
-async function requireOwner(trx: Db, { tenant, server }: Binding): Promise<void> {
-  if (tenant !== null && !(await tenantExists(trx, tenant))) throw tenantNotFound(tenant);
-  if (!(await serverExists(trx, server))) throw serverNotFound(server);
+async function listMissing({ database: { db }, needs }: KeyDeps, tenant: string | undefined) {
+  if (tenant !== undefined && !(await store.tenantExists(db, tenant))) throw tenantNotFound(tenant);
+  const tenants = tenant === undefined ? await store.enabledTenants(db) : [tenant];
+  const stored = await store.countKeys(db);
+  return { items: missingKeys(needs, stored, { tenants, shared: tenant === undefined }), nextCursor: null };
 }
