@@ -13,6 +13,8 @@ export interface CallInput<E extends Endpoint> {
   readonly params?: z.input<E['params']>;
   readonly query?: z.input<E['query']>;
   readonly body?: z.input<E['body']>;
+  /** For what takes longer than usual, in milliseconds. */
+  readonly timeoutMs?: number;
 }
 
 /** Calls an endpoint of the admin API; the answer is what its contract promises. Throws CallError. */
@@ -44,14 +46,16 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
   );
   const call: Call = async (endpoint, input = {}) => {
     const token = options.token ?? (env['TOOLGATE_ADMIN_TOKEN'] || storedToken(env));
-    const response = await request(`${url}/mcp-admin/api${target(endpoint, input)}`, {
+    const address = `${url}/mcp-admin/api${target(endpoint, input)}`;
+    const init: RequestInit = {
       method: endpoint.method,
       headers: {
         authorization: `Bearer ${token}`,
         ...(input.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-    });
+    };
+    const response = await request(address, init, input.timeoutMs);
     if (!response.ok) throw new CallError(await refusal(response));
     const answer = endpoint.output.safeParse(
       response.status === 204 ? undefined : await response.json().catch(() => null),
@@ -65,8 +69,7 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
 }
 
 /** `fetch` with a deadline, and with failures put in words. Throws CallError. */
-export async function request(url: string, init: RequestInit = {}): Promise<Response> {
-  const timeoutMs = 30_000;
+export async function request(url: string, init: RequestInit = {}, timeoutMs = 30_000): Promise<Response> {
   try {
     // A redirect would carry the admin token to an address that nobody typed.
     return await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });

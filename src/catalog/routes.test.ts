@@ -8,7 +8,7 @@ import type { Db } from '../platform/db/index.ts';
 import { AppError } from '../platform/errors.ts';
 import { createLog } from '../platform/log.ts';
 import type { pinView } from './contract.ts';
-import { catalogRoutes } from './routes.ts';
+import { pinRoutes } from './routes.ts';
 import type { z } from 'zod';
 
 const admin: Principal = {
@@ -38,7 +38,7 @@ async function world() {
     ('files', 'p', 'https://files.acme.com'), ('mail', 'p', 'node mail.js')`.execute(db);
   let refreshed = 0;
   const app = createAdminApp({
-    routes: catalogRoutes({
+    routes: pinRoutes({
       db,
       pins: {
         nameFlags: (tool) => (tool === 'odd' ? ['It looks odd.'] : []),

@@ -4,18 +4,32 @@ import { type Actor, type Route, route } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import { api, definitionFields, type pinView } from './contract.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
+import { entryRoutes } from './entries/routes.ts';
 import { pinNotFound, pinsChanged, serverNotFound } from './errors.ts';
+import { install } from './install/install.ts';
+import type { InstallDeps } from './install/install-plan.ts';
+import { createTries, type TryDeps } from './install/try-entry.ts';
 import * as store from './store.ts';
 import type { ToolPins } from './tool-pins.ts';
 import type { z } from 'zod';
 
-export interface CatalogRoutesOptions {
-  readonly db: Db;
+export interface CatalogRoutesOptions extends InstallDeps, TryDeps {
   readonly pins: Pick<ToolPins, 'nameFlags' | 'refresh'>;
 }
 
+/** What can be installed, trying and installing it, and which definitions of tools are accepted. */
+export function catalogRoutes(o: CatalogRoutesOptions): Route[] {
+  const tryEntry = createTries(o);
+  return [
+    ...entryRoutes(o),
+    route(api.tryCatalogEntry, ({ params: { id }, body }) => tryEntry(id, body)),
+    route(api.installCatalogEntry, ({ params: { id }, body, actor }) => install(o, id, body, actor)),
+    ...pinRoutes(o),
+  ];
+}
+
 /** Definitions of tools: which are accepted, which wait, and the decision about them. */
-export function catalogRoutes({ db, pins }: CatalogRoutesOptions): Route[] {
+export function pinRoutes({ db, pins }: Pick<CatalogRoutesOptions, 'db' | 'pins'>): Route[] {
   return [
     route(api.listPins, async ({ query }) => {
       const rows = await store.listPins(db, query, decodeCursor(query.cursor));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
-import { testDatabase } from '../../test/database.ts';
+import { renameTable, testDatabase } from '../../test/database.ts';
 import type { Changes, Db } from '../platform/db/index.ts';
 import { createLog } from '../platform/log.ts';
 import type { SeenTool } from './sights.ts';
@@ -156,12 +156,12 @@ test('two processes that see the same change at once write it once', async () =>
 
 test('a look that cannot be written is tried again, and what came later is not taken for the first', async () => {
   const { db, pins, warnings } = await world();
-  await sql`alter table mcp_proxy.pin_places rename to away`.execute(db);
+  await renameTable(db, 'pin_places', 'away');
   pins.observe(place, [tool('a')], []);
   pins.observe(place, [tool('a'), tool('b')], []);
   await expect.poll(() => warnings.length).toBeGreaterThan(0);
   expect(states(pins, tool('a'))).toEqual(['unknown']);
-  await sql`alter table mcp_proxy.away rename to pin_places`.execute(db);
+  await renameTable(db, 'away', 'pin_places');
   await expect
     .poll(() => states(pins, tool('a'), tool('b')), { timeout: 10_000 })
     .toEqual(['accepted', 'pending']);
