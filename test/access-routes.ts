@@ -5,7 +5,7 @@ import { loadSnapshot } from '../src/access/snapshot.ts';
 import type { Route } from '../src/platform/contract.ts';
 import type { Db } from '../src/platform/db/index.ts';
 import { AppError } from '../src/platform/errors.ts';
-import { testDatabase } from './database.ts';
+import { asOwner, testDatabase } from './database.ts';
 
 /** The parts of the answers that tests look into one by one. */
 interface Answer {
@@ -30,9 +30,11 @@ export function accessWorld() {
   const checked: string[] = [];
 
   beforeAll(async () => {
-    db = (await testDatabase()).db;
+    const database = await testDatabase();
+    db = database.db;
     routes = accessRoutes({
       db,
+      forTenant: database.forTenant,
       snapshot: () => snapshot,
       changed: async () => {
         snapshot = await loadSnapshot(db);
@@ -47,8 +49,10 @@ export function accessWorld() {
   });
 
   beforeEach(async () => {
-    await sql`truncate mcp_proxy.users, mcp_proxy.groups, mcp_proxy.servers, mcp_proxy.tenants, mcp_proxy.audit_log cascade`.execute(
-      db,
+    await asOwner(db, (owner) =>
+      sql`truncate mcp_proxy.users, mcp_proxy.groups, mcp_proxy.servers, mcp_proxy.tenants, mcp_proxy.audit_log cascade`.execute(
+        owner,
+      ),
     );
     snapshot = await loadSnapshot(db);
     checked.length = 0;

@@ -31,6 +31,7 @@ export function snapshotOf(world: World): Snapshot {
       })),
     tenants: Object.entries(file.tenants).map(([id, tenant]) => ({
       ...{ id, display_name: id, email_domains: tenant.emailDomains, enabled: tenant.enabled },
+      managed_by: 'file',
     })),
     groups: groups.map(([name, group]) => ({
       ...{
@@ -63,6 +64,13 @@ export function snapshotOf(world: World): Snapshot {
         endpoint_url: url,
         source: 'file',
       })),
+    ),
+    variables: Object.entries(file.tenants).flatMap(([tenant_id, { variables = {} }]) =>
+      Object.entries(variables).flatMap(([server, values]) =>
+        Object.entries(values).map(([name, value]) => ({
+          ...{ tenant_id, server_id: server === '*' ? null : server, name, value, source: 'file' },
+        })),
+      ),
     ),
   });
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
-import { testDatabase } from '../../test/database.ts';
+import { asOwner, testDatabase } from '../../test/database.ts';
 import type { Db } from '../platform/db/index.ts';
 import { applyFile, type Change, planFile } from './apply-file.ts';
 import { accessFile } from './contract.ts';
@@ -202,7 +202,9 @@ test('two replicas that start at once apply the file once', async () => {
 
 test('a file that cannot be applied changes nothing', async () => {
   const db = await freshDb();
-  await sql`alter table mcp_proxy.users add constraint no_bot check (email <> 'service:bot')`.execute(db);
+  await asOwner(db, (owner) =>
+    sql`alter table mcp_proxy.users add constraint no_bot check (email <> 'service:bot')`.execute(owner),
+  );
   await expect(apply(db, full)).rejects.toThrow('no_bot');
   expect(await findGroup(db, 'MCP-Admin')).toBeUndefined();
   expect(await auditCount(db)).toBe(0);

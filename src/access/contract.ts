@@ -94,6 +94,7 @@ export const isolation = z.enum(['shared', 'tenant', 'user', 'session']);
 export const pinMode = z.enum(['off', 'warn', 'enforce']);
 export const defaultPinMode = 'warn' satisfies z.infer<typeof pinMode>;
 export const defaultMaxResultChars = 200_000;
+export const defaultMaxConnections = 100;
 
 /** Which MCP extensions pass: all, none, or those of these names. */
 const extensionPolicy = z.union([z.enum(['all', 'none']), z.array(z.string().min(1).max(200)).max(50)]);
@@ -109,22 +110,47 @@ const headers = z.record(
     .regex(/^[^\u0000-\u0008\u000a-\u001f\u007f]*$/, 'must not hold line breaks or control characters'),
 );
 
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).max(2000);
+const notAUrl = 'must be an http:// or https:// URL';
+const httpUrl = z.url({ protocol: /^https?$/, error: notAUrl }).max(2000);
+
+/** A URL that may hold placeholders: with a word, or after a colon a number, for each variable it must be one. */
+const serverUrl = z
+  .string(notAUrl)
+  .max(2000)
+  .refine((url) => {
+    const sample = url.replace(/(:?)\$\{variable:[^}]*\}/g, (_, colon: string) => (colon ? ':1' : 'v'));
+    return /^https?:$/.test(URL.parse(sample)?.protocol ?? '');
+  }, notAUrl);
+
+/** What the gate gives itself: the id of the active tenant. */
+export const ownVariable = 'tenant';
 
 export const variableName = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, "_", "." and "-"');
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 characters of A-Z, a-z, 0-9, "_", "." and "-"')
+  .refine((name) => name !== ownVariable, 'is the id of the active tenant, whatever a value says');
+
+const variableValue = z
+  .string()
+  .max(1000)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold line breaks or control characters')
+  .refine((value) => value.isWellFormed() && !value.includes('${'), 'must be plain text, without "${"');
+
+const fewVariables = 'must have at most 100 entries';
 
 /** Values that are no secrets, by name: hosts, regions, names of databases. */
-export const variableValues = z.record(
-  variableName,
-  z
-    .string()
-    .min(1)
-    .max(1000)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold line breaks or control characters'),
-);
+export const variableValues = z
+  .record(variableName, variableValue.min(1))
+  .refine((values) => Object.keys(values).length <= 100, fewVariables);
+
+/** The same of a server itself, where an empty text says that each tenant has to give a value. */
+const serverVariables = z
+  .record(variableName, variableValue)
+  .refine((values) => Object.keys(values).length <= 100, fewVariables);
+
+/** Whose variables: one server's, or `*` for those of every server. */
+export const everyServer = '*';
 
 /** How each user signs in to a server with an account of their own: the user-level form of `${credential}`. */
 export const accountSettings = z.discriminatedUnion('kind', [
@@ -184,6 +210,18 @@ export const processLimits = z.strictObject({
     .optional()
     .describe('What it may write into its data directory, in MiB. Default: 1024.'),
   network: z.enum(['full', 'none']).optional().describe('Whether it reaches the network. Default: full.'),
+  reads: z
+    .array(z.string().min(1).max(4096))
+    .max(100)
+    .optional()
+    .describe(
+      'Further files and directories that it may read, where it sees no more than it needs. What its arguments and variables name is there already.',
+    ),
+  writes: z
+    .array(z.string().min(1).max(4096))
+    .max(100)
+    .optional()
+    .describe('Further files and directories that it may read and write.'),
 });
 export type ProcessLimits = z.infer<typeof processLimits>;
 
@@ -237,9 +275,11 @@ const serverCommon = {
       'Which MCP extensions pass between the server and its clients: `all` (default), `none`, or a list such as `["io.modelcontextprotocol/ui"]`. A server of the legacy era hears only of those that are listed.',
     ),
   // No defaults for what follows, for the same reason.
-  variables: variableValues
+  variables: serverVariables
     .optional()
-    .describe('What `${variable:NAME}` stands for where a tenant has no value of its own.'),
+    .describe(
+      'What `${variable:NAME}` stands for where a tenant has no value of its own; an empty text where each tenant must have one.',
+    ),
   maxConnections: z
     .number()
     .int()
@@ -271,7 +311,7 @@ export const stdioServer = z.strictObject({
 });
 
 const remote = {
-  url: httpUrl.describe('Where it answers.'),
+  url: serverUrl.describe('Where it answers.'),
   headers: headers.default({}).describe('Headers that it is sent with every request.'),
   account: accountSettings
     .optional()
@@ -289,6 +329,27 @@ export type ServerDefinition = z.infer<typeof serverDefinition>;
 
 /** Who keeps a record: the config file, or somebody through the admin API. */
 export const managedBy = z.enum(['file', 'admin']);
+
+const originText = z.string().max(200);
+/** Where a server comes from that was installed from the catalog: enough to make its definition of the entry again. */
+export const serverOrigin = z.object({
+  /** Id of the entry. */
+  entry: originText,
+  /** Which way of the entry, with which kind of signing in. */
+  transport: originText,
+  auth: originText,
+  /** Names of the fields that were filled in. */
+  fields: z.array(originText).max(100),
+  /** Package, image or program; null for a URL. */
+  package: originText.nullable(),
+  version: originText.nullable(),
+  /** Digest of an image, or what the registry says the package is made of. */
+  digest: originText.nullable(),
+  /** `verified`: the version came with the entry; `at-install`: the newest one then; `given` by an administrator. */
+  pinned: z.enum(['verified', 'at-install', 'given', 'not-pinned']).nullable(),
+  installedAt: z.iso.datetime(),
+});
+export type ServerOrigin = z.infer<typeof serverOrigin>;
 
 export const server = z.object({
   id: serverId,
@@ -319,7 +380,11 @@ export const serverView = z.object({
   pin: pinMode,
   maxResultChars: z.number(),
   extensions: extensionPolicy,
+  variables: z.record(z.string(), z.string()),
+  maxConnections: z.number(),
   managedBy,
+  /** Where it was installed from; null when not from the catalog. */
+  origin: serverOrigin.nullable(),
   updatedAt: z.iso.datetime(),
 });
 
@@ -333,7 +398,7 @@ export const serverPatch = z.strictObject({
   enabled: z.boolean().optional(),
   displayName: z.string().min(1).max(100).optional(),
   description: z.string().max(1000).optional(),
-  url: httpUrl.optional(),
+  url: serverUrl.optional(),
   headers: headers.optional(),
   tools: toolPatterns.nullable().optional(),
   /** The whole of it; null takes all of them away. */
@@ -346,6 +411,9 @@ export const serverPatch = z.strictObject({
   pin: pinMode.nullable().optional(),
   maxResultChars: serverCommon.maxResultChars.unwrap().nullable().optional(),
   extensions: extensionPolicy.nullable().optional(),
+  /** The whole of them. */
+  variables: serverVariables.nullable().optional(),
+  maxConnections: serverCommon.maxConnections.unwrap().nullable().optional(),
 });
 
 export const grant = z.object({ server: serverId, tools: z.array(z.string()) });
@@ -419,6 +487,8 @@ export const tenantView = z.object({
   emailDomains: z.array(z.string()),
   enabled: z.boolean(),
   endpoints: z.array(z.object({ server: serverId, url: z.string() })),
+  /** By server, `*` for every server. */
+  variables: z.record(z.string(), z.record(z.string(), z.string())),
   groups: z.array(groupName),
   managedBy,
 });
@@ -450,6 +520,12 @@ const serverIdInFile = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,23}$/, idHelp)
   .transform(serverIdFrom)
   .pipe(serverId);
+
+/** The same, or every server. */
+const serverOrEveryInFile = z
+  .string()
+  .regex(/^(?:\*|[A-Za-z0-9][A-Za-z0-9_-]{0,23})$/, `${idHelp}; or be "*" for every server`)
+  .transform(serverIdFrom);
 
 /** The id that stands for a name in a file of mcpo. */
 export function serverIdFrom(name: string): string {
@@ -522,9 +598,14 @@ const tenantInFile = z.strictObject({
   emailDomains: z.array(domain).default([]).describe('Domains of its people’s addresses.'),
   enabled: z.boolean().default(true).describe('Whether anybody may act for it.'),
   endpoints: z
-    .record(serverIdInFile, httpUrl)
+    .record(serverIdInFile, serverUrl)
     .default({})
     .describe('Servers that answer somewhere else for this tenant.'),
+  /** No default: it would make every tenant's entry another one than the last applied. */
+  variables: z
+    .record(serverOrEveryInFile, variableValues)
+    .optional()
+    .describe('What `${variable:NAME}` stands for, by server; `*` holds for every server.'),
 });
 
 const userInFile = z.strictObject({
@@ -611,6 +692,10 @@ const byEmail = z.object({ email: memberId });
 const byGroup = z.object({ name: groupName });
 const byServer = z.object({ id: serverId });
 const byTenant = z.object({ id: tenantId });
+const byTenantAndServers = z.object({
+  id: tenantId,
+  server: z.union([z.literal(everyServer), serverId]),
+});
 const ok = z.object({ ok: z.literal(true) });
 
 export const api = {
@@ -830,7 +915,7 @@ export const api = {
     tag: 'Tenants',
     summary: 'Route a server to another URL for one tenant',
     params: z.object({ id: tenantId, server: serverId }),
-    body: z.strictObject({ url: httpUrl }),
+    body: z.strictObject({ url: serverUrl }),
     output: ok,
   }),
   deleteEndpoint: endpoint({
@@ -839,6 +924,31 @@ export const api = {
     tag: 'Tenants',
     summary: 'Back to the server’s own URL',
     params: z.object({ id: tenantId, server: serverId }),
+    status: 204,
+  }),
+  getVariables: endpoint({
+    method: 'GET',
+    path: '/tenants/{id}/variables/{server}',
+    tag: 'Tenants',
+    summary: 'A tenant’s variables for a server, or for every server (`*`)',
+    params: byTenantAndServers,
+    output: z.object({ values: z.record(z.string(), z.string()) }),
+  }),
+  putVariables: endpoint({
+    method: 'PUT',
+    path: '/tenants/{id}/variables/{server}',
+    tag: 'Tenants',
+    summary: 'Set a tenant’s variables for a server, or for every server (`*`): these and no others',
+    params: byTenantAndServers,
+    body: z.strictObject({ values: variableValues }),
+    output: ok,
+  }),
+  deleteVariables: endpoint({
+    method: 'DELETE',
+    path: '/tenants/{id}/variables/{server}',
+    tag: 'Tenants',
+    summary: 'Remove a tenant’s variables for a server, or for every server (`*`)',
+    params: byTenantAndServers,
     status: 204,
   }),
   explain: endpoint({

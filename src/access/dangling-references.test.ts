@@ -29,3 +29,21 @@ test('every name that the file does not define is told with its place', () => {
 test('a file that is whole has none', () => {
   expect(danglingReferences(accessFile.parse({}))).toEqual([]);
 });
+
+test('a credential that is misspelt is told with its place, and every form of one is right', () => {
+  const file = accessFile.parse({
+    mcpServers: {
+      wrong: { url: 'https://x.org/', headers: { a: '${credential.hex:b}', b: '${credentials}' } },
+      right: {
+        url: 'https://x.org/${credential:path}?k=${credential.url}',
+        headers: { a: 'Basic ${credential.basic:user:password}', b: '${credential.basic:pair}' },
+      },
+      local: { command: 'x', args: ['${credential: a}'], env: { A: '${credential}', B: '${CREDENTIAL}' } },
+    },
+  });
+  expect(danglingReferences(file).map(({ path, message }) => [path.join('.'), message])).toEqual([
+    ['mcpServers.wrong.headers.a', expect.stringContaining('not spelled ${credential}')],
+    ['mcpServers.wrong.headers.b', expect.stringContaining('not spelled ${credential}')],
+    ['mcpServers.local.args.0', expect.stringContaining('not spelled ${credential}')],
+  ]);
+});

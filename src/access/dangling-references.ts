@@ -1,13 +1,20 @@
 import { didYouMean, type Mistake } from '../platform/mistakes.ts';
-import type { AccessFile, ToolOverrides } from './contract.ts';
+import { type AccessFile, everyServer, type ToolOverrides } from './contract.ts';
+import { variableMistakes } from './dangling-variables.ts';
 import { tooLongNames } from './tool-texts.ts';
 
 /**
- * Everything in the file that names a server, group or tenant which the file does not define, and names of tools that
- * do not fit beside the id of their server. Pure.
+ * Everything in the file that names a server, group, tenant or variable which the file does not define, and names of
+ * tools that do not fit beside the id of their server. Pure.
  */
 export function danglingReferences(file: AccessFile): Mistake[] {
-  return [...inServers(file), ...inTenants(file), ...inGroups(file), ...inUsers(file)];
+  return [
+    ...inServers(file),
+    ...inTenants(file),
+    ...inGroups(file),
+    ...inUsers(file),
+    ...variableMistakes(file),
+  ];
 }
 
 function inServers(file: AccessFile): Mistake[] {
@@ -24,9 +31,12 @@ function longNames(server: string, overrides: ToolOverrides, path: Mistake['path
 }
 
 function inTenants(file: AccessFile): Mistake[] {
-  return Object.entries(file.tenants).flatMap(([id, { endpoints }]) =>
-    unknownServers(file, endpoints, ['tenants', id, 'endpoints']),
-  );
+  return Object.entries(file.tenants).flatMap(([id, { endpoints, variables = {} }]) => [
+    ...unknownServers(file, endpoints, ['tenants', id, 'endpoints']),
+    ...Object.keys(variables)
+      .filter((server) => server !== everyServer)
+      .flatMap((server) => unknown(file, 'server', server, ['tenants', id, 'variables', server])),
+  ]);
 }
 
 function inGroups(file: AccessFile): Mistake[] {

@@ -1,13 +1,15 @@
 import { writeAudit } from '../audit/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Actor } from '../platform/contract.ts';
-import type { Db } from '../platform/db/index.ts';
+import type { Database, Db } from '../platform/db/index.ts';
 import { lockWrites } from './store-lock.ts';
 import type { Withheld } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface RouteDeps {
+  /** The operator's scope. */
   readonly db: Db;
+  readonly forTenant: Database['forTenant'];
   readonly snapshot: () => Snapshot;
   /** Brings the snapshot of this replica up to date, so that who changed something sees it at once. */
   readonly changed: () => Promise<void>;
@@ -27,11 +29,13 @@ export interface Edit<Stored> {
   /** What the audit log may keep of the record. */
   readonly show: (stored: Stored) => unknown;
   readonly change: (trx: Db, before: Stored | undefined) => Promise<void>;
+  /** In whose scope, for work on one tenant; the operator's where it is left out. */
+  readonly within?: Db;
 }
 
 /** One change of one record with its audit entry, in one transaction; resolves with the record as it is then. */
 export async function edit<Stored>(deps: RouteDeps, spec: Edit<Stored>): Promise<Stored | undefined> {
-  const after = await deps.db.transaction().execute(async (trx) => {
+  const after = await (spec.within ?? deps.db).transaction().execute(async (trx) => {
     await lockWrites(trx);
     const before = await spec.find(trx, spec.id);
     await spec.change(trx, before);

@@ -32,6 +32,23 @@ export function endpointNotFound(tenant: string, server: string): AppError {
   );
 }
 
+/** 404: the tenant has no values of its own there. */
+export function variablesNotFound(tenant: string, server: string): AppError {
+  const where = server === '*' ? 'that hold for every server' : `for the server ${server}`;
+  return new AppError('variables_not_found', 404, `The tenant ${tenant} has no variables ${where}.`);
+}
+
+/** 400: a placeholder that is misspelled, or stands where none may. `why` is read after "it". */
+export function placeholderNotAllowed(where: string, why: string): AppError {
+  return new AppError('placeholder_not_allowed', 400, `${where} cannot be used: it ${why}.`);
+}
+
+/** 400: with these values the server could not be reached. `why` is read after the name of the server. */
+export function variableNotAllowed(server: string, tenant: string | null, why: string): AppError {
+  const whose = tenant === null ? '' : ` for the tenant ${tenant}`;
+  return new AppError('variable_not_allowed', 400, `The server ${server}${whose} ${why}.`);
+}
+
 /** 409: only the identity provider can end what it states, so an admin's removal would come back at the next sign-in. */
 export function membershipFromProvider(user: string, group: string): AppError {
   const message = `${user} is in the group ${group} because the sign-in provider says so; remove it there.`;
@@ -42,6 +59,12 @@ export function membershipFromProvider(user: string, group: string): AppError {
 export function notARemoteServer(id: string): AppError {
   const message = `The server ${id} is started by a command, so it has no URL and no headers to set.`;
   return new AppError('not_a_remote_server', 400, message);
+}
+
+/** 409: what a command of the config file is started with is changed there. */
+export function keptInFile(id: string, what: string): AppError {
+  const message = `The ${what} of the server ${id} stand in the config file; change them there, or set values for tenants.`;
+  return new AppError('kept_in_file', 409, message);
 }
 
 /** 400: whoever could write `${env:…}` here could read the secrets of the process. */

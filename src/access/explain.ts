@@ -39,7 +39,7 @@ export function explain(
   now: number,
   withheld: Withheld = () => undefined,
 ): Explanation {
-  const principal = principalOf(wanted.user);
+  const principal = storedPrincipal(wanted.user);
   const standing = standingOf(snapshot, principal, now);
   const question = { ...wanted, tool: toolMeant(snapshot, standing, wanted) };
   const decision = can(snapshot, principal, asked(question), now);
@@ -64,7 +64,8 @@ export function explain(
   return { allowed, reasons };
 }
 
-function principalOf(user: string): Principal {
+/** Somebody as far as what is stored says who it is: without what a sign-in would add. */
+export function storedPrincipal(user: string): Principal {
   const kind = user.startsWith('service:') ? 'service' : 'user';
   const nothingAsserted = { assertedGroups: [], assertedBy: null, tokenTenant: null };
   return { kind, id: user, ...nothingAsserted, authSource: 'explain', credentialId: 'explain' };

@@ -47,6 +47,7 @@ const tenants: FileRecord = {
     listed(from.tenants, async (trx, id, entry) => {
       await file.putTenant(trx, id, entry);
       await file.setEndpoints(trx, id, entry.endpoints);
+      await file.setVariables(trx, id, entry.variables ?? {});
     }),
   async find(trx, id) {
     const tenant = await findTenant(trx, id);

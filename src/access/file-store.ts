@@ -1,7 +1,7 @@
 // Every statement that brings what the config file says into the tables. What others added stays; see apply-file.ts.
 import { sql } from 'kysely';
 import type { Db } from '../platform/db/index.ts';
-import type { AccessFile, ServerDefinition, TenantId } from './contract.ts';
+import { type AccessFile, everyServer, type ServerDefinition, type TenantId } from './contract.ts';
 
 export type RecordKind = 'server' | 'tenant' | 'group' | 'user';
 
@@ -31,9 +31,8 @@ export async function putServer(db: Db, id: string, definition: ServerDefinition
     insert into mcp_proxy.servers (id, definition, enabled, managed_by)
     values (${id}, ${JSON.stringify(definition)}::jsonb, ${definition.enabled}, 'file')
     on conflict (id) do update
-    set definition = excluded.definition, enabled = excluded.enabled, managed_by = 'file', updated_at = now()`.execute(
-    db,
-  );
+    set definition = excluded.definition, enabled = excluded.enabled, managed_by = 'file', origin = null,
+        updated_at = now()`.execute(db);
 }
 
 export async function putTenant(db: Db, id: string, entry: TenantEntry): Promise<void> {
@@ -61,6 +60,28 @@ export async function setEndpoints(
     from stated join mcp_proxy.servers on servers.id = stated.server_id
     on conflict (tenant_id, server_id) do update
     set endpoint_url = excluded.endpoint_url, source = 'file', updated_at = now()`.execute(db);
+}
+
+/** The stated values, and no other ones from the file. A server that an administrator has deleted is passed over. */
+export async function setVariables(
+  db: Db,
+  tenant: string,
+  variables: NonNullable<TenantEntry['variables']>,
+): Promise<void> {
+  await sql`
+    with stated as (
+      select nullif(servers.key, ${everyServer}) as server_id, one.key as name, one.value
+      from jsonb_each(${JSON.stringify(variables)}::jsonb) servers, jsonb_each_text(servers.value) one),
+    gone as (
+      delete from mcp_proxy.tenant_variables v
+      where tenant_id = ${tenant} and source = 'file' and not exists (
+        select from stated where stated.name = v.name and stated.server_id is not distinct from v.server_id))
+    insert into mcp_proxy.tenant_variables (tenant_id, server_id, name, value, source)
+    select ${tenant}, stated.server_id, stated.name, stated.value, 'file'
+    from stated left join mcp_proxy.servers on servers.id = stated.server_id
+    where stated.server_id is null or servers.id is not null
+    on conflict (tenant_id, server_id, name) do update
+    set value = excluded.value, source = 'file', updated_at = now()`.execute(db);
 }
 
 /** A tenant that an administrator has deleted counts as none. */

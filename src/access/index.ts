@@ -9,12 +9,16 @@ export { activeTenant } from './active-tenant.ts';
 export { applyFile, type Change, planFile } from './apply-file.ts';
 export { can } from './can.ts';
 export { danglingReferences } from './dangling-references.ts';
+export { type Filled, filledFor, fillIn, type Unfilled } from './filled.ts';
+export { type Decision, type Installed, installServer } from './install-server.ts';
 export { maskArgs, maskUrl } from './mask.ts';
+export { compileToolPatterns } from './patterns.ts';
 export { mcpoNotes, sameServers } from './mcpo-notes.ts';
-export type { WithheldQuestion } from './explain.ts';
+export { storedPrincipal, type WithheldQuestion } from './explain.ts';
 export { type Rights, rightsOf } from './rights.ts';
 export { accessRoutes } from './routes.ts';
-export type { Endpoint, Snapshot, SnapshotServer, Tenant } from './snapshot.ts';
+export { findServer, listInstalled, type ServerView, type StoredServer } from './servers-store.ts';
+export type { Snapshot, SnapshotServer, Tenant } from './snapshot.ts';
 export { type ToolTexts, textsFrom } from './tool-texts.ts';
 
 export interface Access {

@@ -75,6 +75,7 @@ test('records are shown as they were set', async () => {
     emailDomains: ['acme.com'],
     enabled: true,
     endpoints: [{ server: 'github', url: 'https://github.acme.com/mcp/' }],
+    variables: {},
     groups: ['/dept/dev'],
     managedBy: 'admin',
   });

@@ -15,6 +15,8 @@ const settings: readonly (readonly [string, unknown, unknown, unknown])[] = [
   ['extensions', 'none', ['io.modelcontextprotocol/ui'], 'all'],
   ['tools', ['get_*'], ['*', '!drop_*'], null],
   ['isolation', 'user', 'tenant', null],
+  ['variables', { host: 'a.acme.com' }, { host: 'b.acme.com', region: '' }, {}],
+  ['maxConnections', 3, 50, 100],
 ];
 
 const apply = (entry: object) =>

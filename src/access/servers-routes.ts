@@ -2,7 +2,8 @@ import { type Actor, type Route, route } from '../platform/contract.ts';
 import type { z } from 'zod';
 import { api, type ServerDefinition, serverDefinition, type serverPatch } from './contract.ts';
 import { type Edit, edit, existing, type RouteDeps } from './edit.ts';
-import { alreadyExists, notARemoteServer, notFound, serverUnreadable } from './errors.ts';
+import { checkServer, fittingServer, lookUp, refusePlaceholders } from './check-addresses.ts';
+import { alreadyExists, keptInFile, notARemoteServer, notFound, serverUnreadable } from './errors.ts';
 import { refuseEnv } from './refuse-env.ts';
 import { refuseLongNames } from './refuse-long-names.ts';
 import * as store from './servers-store.ts';
@@ -20,6 +21,8 @@ type Change = (
   act: Edit<store.StoredServer>['change'],
 ) => Promise<store.StoredServer | undefined>;
 
+type Patch = z.infer<typeof serverPatch>;
+
 function readServers({ db }: RouteDeps): Route[] {
   return [
     route(api.listServers, ({ query }) => store.listServers(db, query)),
@@ -31,8 +34,9 @@ function createServer(deps: RouteDeps, change: Change): Route {
   return route(api.createServer, async ({ body, actor }) => {
     const { id, ...definition } = body;
     refuseEnv(definition);
+    refusePlaceholders(definition);
     refuseLongNames({ [id]: definition.toolOverrides ?? {} });
-    await deps.checkUrl(definition.url);
+    await checkServer(deps, { id, definition, managedBy: 'admin' });
     const made = await change(actor, 'server.create', id, async (trx) => {
       if (!(await store.insertServer(trx, id, definition))) throw alreadyExists('server', id);
     });
@@ -43,18 +47,40 @@ function createServer(deps: RouteDeps, change: Change): Route {
 function patchServer(deps: RouteDeps, change: Change): Route {
   return route(api.patchServer, async ({ params: { id }, body, actor }) => {
     refuseEnv(body);
+    refusePlaceholders(body);
     refuseLongNames({ [id]: body.toolOverrides ?? {} });
     // Before the transaction: it looks names up, and nothing should wait for that with a lock in hand.
-    if (body.url !== undefined) await deps.checkUrl(body.url);
+    await checkPatch(deps, id, body);
     const changed = await change(actor, 'server.update', id, async (trx, before) => {
       const { definition, managedBy } = existing(before, notFound('server', id));
       if (definition === null) throw serverUnreadable(id);
-      // The operator's own URLs may lead into private networks. One from here may not, whatever stood there before.
-      const keeper = body.url === undefined ? managedBy : 'admin';
+      if (definition.type === 'stdio' && managedBy === 'file' && body.variables !== undefined)
+        throw keptInFile(id, 'variables');
+      const keeper = changesAddress(body) ? 'admin' : managedBy;
       await store.updateServer(trx, id, { definition: patched(id, definition, body), managedBy: keeper });
     });
     return shown(changed, id);
   });
+}
+
+/** The operator's own URLs may lead into private networks. What is changed here may not, whatever stood there before. */
+function changesAddress({ url, variables, headers = {} }: Patch): boolean {
+  return (
+    url !== undefined || variables !== undefined || Object.keys(headers).some((name) => /^host$/i.test(name))
+  );
+}
+
+async function checkPatch(deps: RouteDeps, id: string, patch: Patch): Promise<void> {
+  const current = deps.snapshot().servers.get(id);
+  if (!current || current.definition.type === 'stdio') {
+    if (patch.url !== undefined) await deps.checkUrl(patch.url);
+    return;
+  }
+  if (!changesAddress(patch) && patch.headers === undefined) return;
+  const managedBy = changesAddress(patch) ? 'admin' : current.managedBy;
+  const definition = patched(id, current.definition, patch);
+  const urls = fittingServer(deps.snapshot(), { id, definition, managedBy });
+  if (changesAddress(patch)) await lookUp(deps, urls);
 }
 
 function deleteServer(change: Change): Route {
@@ -67,11 +93,7 @@ function deleteServer(change: Change): Route {
   });
 }
 
-function patched(
-  id: string,
-  definition: ServerDefinition,
-  patch: z.infer<typeof serverPatch>,
-): ServerDefinition {
+function patched(id: string, definition: ServerDefinition, patch: Patch): ServerDefinition {
   const remoteOnly = patch.url !== undefined || patch.headers !== undefined;
   if (definition.type === 'stdio' && remoteOnly) throw notARemoteServer(id);
   const merged = Object.entries({ ...definition, ...patch });

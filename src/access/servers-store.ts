@@ -5,10 +5,13 @@ import type { Page, PageQuery } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import {
   defaultExtensions,
+  defaultMaxConnections,
   defaultMaxResultChars,
   defaultPinMode,
   type ServerDefinition,
   serverDefinition,
+  type ServerOrigin,
+  serverOrigin,
   type serverView,
 } from './contract.ts';
 import { iso } from './store-time.ts';
@@ -18,15 +21,16 @@ import { contains, decodeCursor, pageOf } from './paging.ts';
 export type ServerView = z.infer<typeof serverView>;
 
 /** A stored server; `definition` is null when what is stored cannot be read. */
-export interface StoredServer extends Pick<ServerView, 'id' | 'managedBy' | 'updatedAt'> {
+export interface StoredServer extends Pick<ServerView, 'id' | 'managedBy' | 'origin' | 'updatedAt'> {
   readonly definition: ServerDefinition | null;
 }
 
 interface Row extends Pick<ServerView, 'id' | 'managedBy' | 'updatedAt' | 'enabled'> {
   readonly definition: unknown;
+  readonly origin: unknown;
 }
 
-const columns = sql`id, definition, enabled, managed_by as "managedBy", ${iso('updated_at')} as "updatedAt"`;
+const columns = sql`id, definition, enabled, managed_by as "managedBy", origin, ${iso('updated_at')} as "updatedAt"`;
 
 /** Servers whose definition cannot be read are left out; the snapshot's problems name them. */
 export async function listServers(db: Db, query: PageQuery): Promise<Page<ServerView>> {
@@ -53,10 +57,16 @@ export async function findServer(db: Db, id: string): Promise<StoredServer | und
 }
 
 /** False when there is one of that id already, which is left as it is. */
-export async function insertServer(db: Db, id: string, definition: ServerDefinition): Promise<boolean> {
+export async function insertServer(
+  db: Db,
+  id: string,
+  definition: ServerDefinition,
+  origin: ServerOrigin | null = null,
+): Promise<boolean> {
   const { rows } = await sql`
-    insert into mcp_proxy.servers (id, definition, enabled)
-    values (${id}, ${JSON.stringify(definition)}::jsonb, ${definition.enabled})
+    insert into mcp_proxy.servers (id, definition, enabled, origin)
+    values (${id}, ${JSON.stringify(definition)}::jsonb, ${definition.enabled},
+            ${origin && JSON.stringify(origin)}::jsonb)
     on conflict (id) do nothing returning id`.execute(db);
   return rows.length > 0;
 }
@@ -73,13 +83,34 @@ export async function updateServer(
     where id = ${id}`.execute(db);
 }
 
+/** Made anew from the catalog: its grants and keys stay. */
+export async function reinstallServer(
+  db: Db,
+  id: string,
+  server: { definition: ServerDefinition; origin: ServerOrigin },
+): Promise<void> {
+  await sql`
+    update mcp_proxy.servers
+    set definition = ${JSON.stringify(server.definition)}::jsonb, enabled = ${server.definition.enabled},
+        origin = ${JSON.stringify(server.origin)}::jsonb, updated_at = now()
+    where id = ${id}`.execute(db);
+}
+
+/** Every server that was installed from the catalog, by id. */
+export async function listInstalled(db: Db): Promise<ServerView[]> {
+  const { rows } = await sql<Row>`
+    select ${columns} from mcp_proxy.servers where origin is not null order by id`.execute(db);
+  const views = rows.map((row) => viewOf(stored(row)));
+  return views.filter((view) => view !== null).filter(({ origin }) => origin !== null);
+}
+
 /** With its grants, endpoints and keys. */
 export async function deleteServer(db: Db, id: string): Promise<void> {
   await sql`delete from mcp_proxy.servers where id = ${id}`.execute(db);
 }
 
 /** As the admin API shows it and the audit log keeps it; null when the definition cannot be read. */
-export function viewOf({ id, definition, managedBy, updatedAt }: StoredServer): ServerView | null {
+export function viewOf({ id, definition, managedBy, origin, updatedAt }: StoredServer): ServerView | null {
   if (definition === null) return null;
   const stdio = definition.type === 'stdio';
   return {
@@ -102,12 +133,19 @@ export function viewOf({ id, definition, managedBy, updatedAt }: StoredServer): 
     pin: definition.pin ?? defaultPinMode,
     maxResultChars: definition.maxResultChars ?? defaultMaxResultChars,
     extensions: definition.extensions ?? defaultExtensions,
+    variables: definition.variables ?? {},
+    maxConnections: definition.maxConnections ?? defaultMaxConnections,
     managedBy,
+    origin,
     updatedAt,
   };
 }
 
-function stored({ enabled, definition, ...rest }: Row): StoredServer {
+function stored({ enabled, definition, origin, ...rest }: Row): StoredServer {
   const parsed = serverDefinition.safeParse(definition);
-  return { ...rest, definition: parsed.success ? { ...parsed.data, enabled } : null };
+  return {
+    ...rest,
+    definition: parsed.success ? { ...parsed.data, enabled } : null,
+    origin: serverOrigin.safeParse(origin).data ?? null,
+  };
 }

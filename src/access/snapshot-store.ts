@@ -9,12 +9,14 @@ export interface SnapshotRows {
     enabled: boolean;
     managed_by: string;
     updated_at: Date;
+    origin?: unknown;
   }[];
   readonly tenants: readonly {
     id: string;
     display_name: string;
     email_domains: string[];
     enabled: boolean;
+    managed_by: string;
   }[];
   readonly groups: readonly {
     name: string;
@@ -40,6 +42,14 @@ export interface SnapshotRows {
     endpoint_url: string;
     source: string;
   }[];
+  /** `server_id` is null for every server. */
+  readonly variables: readonly {
+    tenant_id: string;
+    server_id: string | null;
+    name: string;
+    value: string;
+    source: string;
+  }[];
 }
 
 /** All rows as of one moment: without repeatable read, a grant could arrive whose group does not. */
@@ -49,11 +59,11 @@ export function snapshotRows(db: Db): Promise<SnapshotRows> {
     .setIsolationLevel('repeatable read')
     .execute(async (trx) => ({
       servers: await rowsOf<SnapshotRows['servers'][number]>(
-        sql`select id, definition, enabled, managed_by, updated_at from mcp_proxy.servers order by id collate "C"`,
+        sql`select id, definition, enabled, managed_by, updated_at, origin from mcp_proxy.servers order by id collate "C"`,
         trx,
       ),
       tenants: await rowsOf<SnapshotRows['tenants'][number]>(
-        sql`select id, display_name, email_domains, enabled from mcp_proxy.tenants order by id collate "C"`,
+        sql`select id, display_name, email_domains, enabled, managed_by from mcp_proxy.tenants order by id collate "C"`,
         trx,
       ),
       groups: await rowsOf<SnapshotRows['groups'][number]>(
@@ -82,6 +92,10 @@ export function snapshotRows(db: Db): Promise<SnapshotRows> {
       ),
       endpoints: await rowsOf<SnapshotRows['endpoints'][number]>(
         sql`select tenant_id, server_id, endpoint_url, source from mcp_proxy.tenant_server_endpoints`,
+        trx,
+      ),
+      variables: await rowsOf<SnapshotRows['variables'][number]>(
+        sql`select tenant_id, server_id, name, value, source from mcp_proxy.tenant_variables`,
         trx,
       ),
     }));

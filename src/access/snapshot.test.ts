@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { caller } from '../../test/access-world.ts';
-import { testDatabase } from '../../test/database.ts';
+import { asOwner, testDatabase } from '../../test/database.ts';
 import { can } from './can.ts';
 import { rightsOf } from './rights.ts';
 import { loadSnapshot } from './snapshot.ts';
@@ -27,8 +27,10 @@ test('the snapshot holds what the tables hold', async () => {
   await sql`insert into mcp_proxy.memberships (user_email, group_name, source, expires_at)
     values ('a@acme.com', 'g', 'oidc:corp', '2030-01-01T00:00:00Z')`.execute(db);
   // As a runbook of the first system does it.
-  await sql`insert into mcp_proxy.group_tenant_mapping (group_name, tenant_id) values ('g', 'files')`.execute(
-    db,
+  await asOwner(db, (owner) =>
+    sql`insert into mcp_proxy.group_tenant_mapping (group_name, tenant_id) values ('g', 'files')`.execute(
+      owner,
+    ),
   );
   const snapshot = await loadSnapshot(db);
   expect([...snapshot.servers.keys()]).toEqual(['files', 'github']);

@@ -1,14 +1,18 @@
 import type { Db } from '../platform/db/index.ts';
 import {
+  everyServer,
   groupToolOverrides,
   managedBy,
   serverDefinition,
   type Server,
   type ServerId,
+  type ServerOrigin,
+  serverOrigin,
   type TenantId,
   type ToolOverrides,
 } from './contract.ts';
 import { compileToolPatterns, type ToolRule } from './patterns.ts';
+import { append, index, nested } from './snapshot-index.ts';
 import { snapshotRows, type SnapshotRows } from './snapshot-store.ts';
 
 /** The immutable picture that the data plane decides from. Maps of servers, tenants and groups are sorted by id. */
@@ -28,6 +32,8 @@ export interface Snapshot {
   readonly memberByIdentity: (issuer: string, subject: string) => Member | undefined;
   /** Where a server is for one tenant, when that is not the server's own URL. */
   readonly endpointOf: (tenant: string, server: string) => Endpoint | undefined;
+  /** What a variable stands for in a server, for one tenant: its value for the server, else its value for every server. */
+  readonly variableOf: (tenant: string, server: string, name: string) => Variable | undefined;
   /** Servers that had to be left out, each with a sentence that says why; empty when all is well. */
   readonly problems: readonly Problem[];
 }
@@ -35,6 +41,12 @@ export interface Snapshot {
 export interface Endpoint {
   readonly url: string;
   /** `file`: the operator wrote it himself, so it may lead into a private network. */
+  readonly managedBy: Server['managedBy'];
+}
+
+export interface Variable {
+  readonly value: string;
+  /** Who wrote it, as of an endpoint. */
   readonly managedBy: Server['managedBy'];
 }
 
@@ -46,6 +58,8 @@ export interface Problem {
 export interface SnapshotServer extends Server {
   /** The server's own `tools`, which narrow it for everyone; everything when it has none. */
   readonly rule: ToolRule;
+  /** Where it was installed from; null when not from the catalog. */
+  readonly origin: ServerOrigin | null;
 }
 
 export interface Tenant {
@@ -53,6 +67,7 @@ export interface Tenant {
   readonly displayName: string;
   readonly emailDomains: readonly string[];
   readonly enabled: boolean;
+  readonly managedBy: Server['managedBy'];
 }
 
 export interface Group {
@@ -110,6 +125,7 @@ export function buildSnapshot(rows: SnapshotRows): Snapshot {
         displayName: row.display_name,
         emailDomains: row.email_domains,
         enabled: row.enabled,
+        managedBy: row.managed_by === 'file' ? 'file' : 'admin',
       },
     ]),
   );
@@ -132,6 +148,7 @@ export function buildSnapshot(rows: SnapshotRows): Snapshot {
     tenantsByDomain: index(tenants.values(), (tenant) => tenant.emailDomains),
     memberByIdentity: (issuer, subject) => members.get(identities.get(issuer)?.get(subject) ?? ''),
     endpointOf: (tenant, server) => endpoints.get(tenant)?.get(server),
+    variableOf: variablesOf(rows),
     problems,
   };
 }
@@ -156,6 +173,7 @@ function serversOf(rows: SnapshotRows, problems: Problem[]): Map<string, Snapsho
       managedBy: managedBy.parse(row.managed_by),
       updatedAt: row.updated_at,
       rule: compileToolPatterns(definition.tools ?? ['*']),
+      origin: serverOrigin.safeParse(row.origin).data ?? null,
     });
   }
   return servers;
@@ -249,23 +267,17 @@ function endpointFrom(row: SnapshotRows['endpoints'][number]): Endpoint {
   return { url: row.endpoint_url, managedBy: row.source === 'file' ? 'file' : 'admin' };
 }
 
-function nested<T>(triples: readonly [string, string, T][]): Map<string, Map<string, T>> {
-  const outer = new Map<string, Map<string, T>>();
-  for (const [first, second, value] of triples) {
-    const inner = outer.get(first) ?? new Map<string, T>();
-    outer.set(first, inner.set(second, value));
-  }
-  return outer;
-}
-
-function index<T>(items: Iterable<T>, keysOf: (item: T) => readonly string[]): Map<string, readonly T[]> {
-  const found = new Map<string, T[]>();
-  for (const item of items) for (const key of new Set(keysOf(item))) append(found, key, item);
-  return found;
-}
-
-function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [item]);
-  else list.push(item);
+function variablesOf({ variables }: SnapshotRows): Snapshot['variableOf'] {
+  const placeOf = (server: string, name: string) => `${server} ${name}`; // Neither holds a space.
+  const found = nested(
+    variables.map((row): [string, string, Variable] => [
+      row.tenant_id,
+      placeOf(row.server_id ?? everyServer, row.name),
+      { value: row.value, managedBy: row.source === 'file' ? 'file' : 'admin' },
+    ]),
+  );
+  return (tenant, server, name) => {
+    const own = found.get(tenant);
+    return own?.get(placeOf(server, name)) ?? own?.get(placeOf(everyServer, name));
+  };
 }

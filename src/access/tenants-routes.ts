@@ -1,15 +1,25 @@
 import { type Actor, type Route, route } from '../platform/contract.ts';
-import { api } from './contract.ts';
+import { api, everyServer } from './contract.ts';
 import { type Edit, edit, existing, ok, type RouteDeps } from './edit.ts';
-import { alreadyExists, endpointNotFound, notARemoteServer, notFound } from './errors.ts';
+import { checkEndpoint, checkVariables, refusePlaceholders } from './check-addresses.ts';
+import { alreadyExists, endpointNotFound, notARemoteServer, notFound, variablesNotFound } from './errors.ts';
 import { refuseEnv } from './refuse-env.ts';
 import { findServer } from './servers-store.ts';
 import * as store from './tenants-store.ts';
 
 export function tenantsRoutes(deps: RouteDeps): Route[] {
+  const tenant = { find: store.findTenant, show: store.shownTenant };
   const change: Change = (actor, action, id, act) =>
-    edit(deps, { actor, action, id, find: store.findTenant, show: store.shownTenant, change: act });
-  return [...readTenants(deps), ...writeTenants(change), putEndpoint(deps, change), deleteEndpoint(change)];
+    edit(deps, { ...tenant, actor, action, id, change: act });
+  const changeWithin: Change = (actor, action, id, act) =>
+    edit(deps, { ...tenant, actor, action, id, change: act, within: deps.forTenant(id) });
+  return [
+    ...readTenants(deps),
+    ...writeTenants(change),
+    putEndpoint(deps, changeWithin),
+    deleteEndpoint(changeWithin),
+    ...variablesRoutes(deps, changeWithin),
+  ];
 }
 
 type Change = (
@@ -19,10 +29,10 @@ type Change = (
   act: Edit<store.TenantView>['change'],
 ) => Promise<store.TenantView | undefined>;
 
-function readTenants({ db }: RouteDeps): Route[] {
+function readTenants({ db, forTenant }: RouteDeps): Route[] {
   return [
     route(api.listTenants, ({ query }) => store.listTenants(db, query)),
-    route(api.getTenant, async ({ params: { id } }) => shown(await store.findTenant(db, id), id)),
+    route(api.getTenant, async ({ params: { id } }) => shown(await store.findTenant(forTenant(id), id), id)),
   ];
 }
 
@@ -54,7 +64,8 @@ function writeTenants(change: Change): Route[] {
 function putEndpoint(deps: RouteDeps, change: Change): Route {
   return route(api.putEndpoint, async ({ params: { id, server }, body: { url }, actor }) => {
     refuseEnv({ url });
-    await deps.checkUrl(url);
+    refusePlaceholders({ url });
+    await checkEndpoint(deps, { tenant: id, server, endpoint: { url, managedBy: 'admin' } });
     await change(actor, 'tenant.set_endpoint', id, async (trx, before) => {
       existing(before, notFound('tenant', id));
       const { definition } = existing(await findServer(trx, server), notFound('server', server));
@@ -73,6 +84,31 @@ function deleteEndpoint(change: Change): Route {
     });
     return undefined;
   });
+}
+
+function variablesRoutes(deps: RouteDeps, change: Change): Route[] {
+  return [
+    route(api.getVariables, async ({ params: { id, server } }) => {
+      const { variables } = existing(await store.findTenant(deps.forTenant(id), id), notFound('tenant', id));
+      return { values: existing(variables[server], variablesNotFound(id, server)) };
+    }),
+    route(api.putVariables, async ({ params: { id, server }, body: { values }, actor }) => {
+      await checkVariables(deps, { tenant: id, server, values });
+      await change(actor, 'tenant.set_variables', id, async (trx, before) => {
+        existing(before, notFound('tenant', id));
+        if (server !== everyServer) existing(await findServer(trx, server), notFound('server', server));
+        await store.putVariables(trx, id, server, values);
+      });
+      return ok;
+    }),
+    route(api.deleteVariables, async ({ params: { id, server }, actor }) => {
+      await change(actor, 'tenant.remove_variables', id, async (trx, before) => {
+        existing(before, notFound('tenant', id));
+        if (!(await store.deleteVariables(trx, id, server))) throw variablesNotFound(id, server);
+      });
+      return undefined;
+    }),
+  ];
 }
 
 function shown(tenant: store.TenantView | undefined, id: string): store.TenantView {

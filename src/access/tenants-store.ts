@@ -1,9 +1,9 @@
-// Every statement about tenants and their endpoints.
+// Every statement about tenants, their endpoints and their variables.
 import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { Page, PageQuery } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
-import type { tenantInput, tenantPatch, tenantView } from './contract.ts';
+import { everyServer, type tenantInput, type tenantPatch, type tenantView } from './contract.ts';
 import { maskUrl } from './mask.ts';
 import { contains, decodeCursor, pageOf } from './paging.ts';
 
@@ -14,6 +14,10 @@ const view = sql`
   coalesce((
     select json_agg(json_build_object('server', e.server_id, 'url', e.endpoint_url) order by e.server_id)
     from mcp_proxy.tenant_server_endpoints e where e.tenant_id = t.id), '[]') as endpoints,
+  coalesce((
+    select json_object_agg(own.server, own.values order by own.server) from (
+      select coalesce(v.server_id, ${everyServer}) as server, json_object_agg(v.name, v.value order by v.name) as values
+      from mcp_proxy.tenant_variables v where v.tenant_id = t.id group by v.server_id) own), '{}') as variables,
   coalesce((
     select json_agg(g.name order by g.name) from mcp_proxy.groups g where g.tenant_id = t.id), '[]') as groups`;
 
@@ -80,4 +84,31 @@ export async function deleteEndpoint(db: Db, tenant: string, server: string): Pr
     delete from mcp_proxy.tenant_server_endpoints where tenant_id = ${tenant} and server_id = ${server}
     returning server_id`.execute(db);
   return rows.length > 0;
+}
+
+/** Of one server, or of every server (`*`): these values and no others. */
+export async function putVariables(
+  db: Db,
+  tenant: string,
+  server: string,
+  values: Readonly<Record<string, string>>,
+): Promise<void> {
+  await deleteVariables(db, tenant, server);
+  await sql`
+    insert into mcp_proxy.tenant_variables (tenant_id, server_id, name, value)
+    select ${tenant}, ${serverColumn(server)}, key, value
+    from jsonb_each_text(${JSON.stringify(values)}::jsonb)`.execute(db);
+}
+
+/** False when there were none. */
+export async function deleteVariables(db: Db, tenant: string, server: string): Promise<boolean> {
+  const { rows } = await sql`
+    delete from mcp_proxy.tenant_variables
+    where tenant_id = ${tenant} and server_id is not distinct from ${serverColumn(server)}
+    returning name`.execute(db);
+  return rows.length > 0;
+}
+
+function serverColumn(server: string) {
+  return sql<string | null>`${server === everyServer ? null : server}::text`;
 }

@@ -21,6 +21,14 @@ export function embeddedIPv4(bytes: readonly number[]): string[] {
   return form ? form.read(bytes).map((v4) => v4.join('.')) : [];
 }
 
+/**
+ * The IPv4 address in an interface identifier of ISATAP (RFC 5214), in its local or its global spelling: where there is
+ * such a tunnel, traffic ends there, whatever the prefix.
+ */
+export function tunnelledIPv4(bytes: readonly number[]): string | undefined {
+  return /^0[02]005efe/.test(toHex(bytes.slice(8))) ? bytes.slice(12).join('.') : undefined;
+}
+
 interface Form {
   test(bytes: readonly number[]): boolean;
   read(bytes: readonly number[]): (readonly number[])[];

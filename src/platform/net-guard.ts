@@ -2,7 +2,7 @@ import { promises as dns } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { within } from './deadline.ts';
 import { AppError } from './errors.ts';
-import { embeddedIPv4, ipv6Bytes } from './net-address.ts';
+import { embeddedIPv4, ipv6Bytes, tunnelledIPv4 } from './net-address.ts';
 
 /** Decides which addresses may be reached for a URL that a user or an admin supplied (SSRF). */
 export interface NetGuard {
@@ -107,8 +107,11 @@ function isAllowed(address: string, allowed: BlockList): boolean {
   if (family === 0) return false;
   if (family === 4) return allowed.check(plain) || !refusedIPv4.check(plain);
   if (allowed.check(plain, 'ipv6')) return true;
-  const inner = embeddedIPv4(ipv6Bytes(plain));
+  const bytes = ipv6Bytes(plain);
+  const inner = embeddedIPv4(bytes);
   if (inner.length > 0) return inner.every((v4) => isAllowed(v4, allowed));
+  const behind = tunnelledIPv4(bytes);
+  if (behind !== undefined && !isAllowed(behind, allowed)) return false;
   return globalIPv6.check(plain, 'ipv6') && !refusedIPv6.check(plain, 'ipv6');
 }
 
@@ -122,6 +125,7 @@ function hostOf(text: string): string {
   }
   if (url.username || url.password)
     throw notAllowed(host, 'has a user name or password before it; use a credential');
+  if (url.port === '0') throw notAllowed(host, 'is asked for at port 0, where nobody answers');
   return host;
 }
 
