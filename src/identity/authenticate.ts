@@ -3,11 +3,13 @@ import type { Principal } from '../access/contract.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Changes, createLive, type Db } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
+import { createSignIns, type SignIns } from './browser/sign-ins.ts';
 import { createChallenge, resourceMetadata } from './challenge.ts';
 import type { OidcIssuer, OpenWebUiFile } from './contract.ts';
 import type { Directory } from './directory.ts';
 import { CredentialRefused } from './errors.ts';
 import { createFetchJson } from './oidc/fetch-json.ts';
+import { createMapping } from './oidc/mapping.ts';
 import { createTrustedIssuers } from './oidc/trusted-issuers.ts';
 import { createSessionApi } from './open-webui/session-api.ts';
 import { createProviders, providerOf } from './providers/index.ts';
@@ -73,7 +75,7 @@ const admin: Principal = {
   credentialId: 'admin-token',
 };
 
-export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
+export async function createIdentity(deps: IdentityDeps): Promise<Identity & SignIns> {
   const { db, clock, log, directory, settings } = deps;
   const closed = new AbortController();
   const tokens = await createLive({
@@ -132,6 +134,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       if (directory().members.get(key.principal.id)?.disabled) return false;
       return key.expiresAt === null || clock() < key.expiresAt;
     },
+    ...createSignIns({ trusted, mapping: createMapping({ provisioning, log }), directory }),
     refreshTokens: () => tokens.refresh(),
     async close() {
       closed.abort();

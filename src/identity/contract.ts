@@ -5,6 +5,33 @@ import { endpoint, page, pageQuery } from '../platform/contract.ts';
 /** A concrete Entra tenant: with `common` or `organizations` anybody's tenant could sign people in here. */
 export const entraIssuer = /^(https?:\/\/[^/]+)\/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\/v2\.0$/;
 
+/** How people sign in to Toolgate's pages at an issuer. */
+const signIn = z.strictObject({
+  clientId: z
+    .string()
+    .min(1)
+    .max(500)
+    .describe('Client of Toolgate there. Redirect URI: `PUBLIC_URL/gateway/sign-in/callback`.'),
+  clientSecret: z
+    .string()
+    .min(1)
+    .max(2000)
+    .optional()
+    .describe('Its secret, as `${env:NAME}`. Absent: a public client.'),
+  scopes: z
+    .array(z.string().min(1).max(200))
+    .max(50)
+    .refine((scopes) => scopes.includes('openid'), 'must hold "openid"')
+    .default(['openid', 'profile', 'email'])
+    .describe('What is asked for.'),
+  label: z
+    .string()
+    .min(1)
+    .max(60)
+    .optional()
+    .describe('What the button says after "Sign in with". Default: the name.'),
+});
+
 /** An OIDC issuer whose access tokens are believed: one entry of `identity.issuers` in the config file. */
 export const oidcIssuer = z
   .strictObject({
@@ -39,6 +66,9 @@ export const oidcIssuer = z
       .max(300)
       .default(60)
       .describe('Tolerated clock difference, in seconds.'),
+    signIn: signIn
+      .optional()
+      .describe('Lets people sign in here with a browser. Absent: only its access tokens count.'),
   })
   .refine(({ kind, issuer }) => kind !== 'entra' || entraIssuer.test(issuer), {
     message: 'must name one tenant: https://login.microsoftonline.com/<tenant id>/v2.0',

@@ -3,3 +3,5 @@
 export { createIdentity, type Identity } from './authenticate.ts';
 export { localTokens } from './local-tokens.ts';
 export { identityRoutes } from './routes.ts';
+export { type Browser, createBrowser } from './browser/browser.ts';
+export type { BrowserSession } from './browser/sessions.ts';

@@ -72,9 +72,12 @@ async function saveUser(trx: Db, { id, source, displayName }: Sighting, now: num
     select last_seen_at from mcp_proxy.users where email = ${id} for update`.execute(trx);
   const [known] = rows;
   if (known === undefined) {
-    await sql`
+    const added = await sql`
       insert into mcp_proxy.users (email, display_name, source, last_seen_at)
-      values (${id}, ${printable(displayName)}, ${source}, ${at})`.execute(trx);
+      values (${id}, ${printable(displayName)}, ${source}, ${at})
+      on conflict (email) do nothing returning email`.execute(trx);
+    // Somebody else saw the same person in this moment.
+    if (added.rows.length === 0) return;
     await writeAudit(trx, {
       actor: source,
       action: 'user.provision',

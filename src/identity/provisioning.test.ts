@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, expect, test, vi } from 'vitest';
+import { renameTable } from '../../test/database.ts';
 import { startIssuer } from '../../test/fakes/oidc-issuer.ts';
 import { identityWorld, reasonOf } from '../../test/identity-world.ts';
 
@@ -186,13 +187,13 @@ test('a disabled person is refused, with a token that was seen before too', asyn
 });
 
 test('a person is let in while the database is away, and written when it is back', async () => {
-  await sql`alter table mcp_proxy.users rename to users_away`.execute(db);
+  await renameTable(db, 'users', 'users_away');
   await expect(world.call(await token('s-away', 'away@acme.com', ['one']))).resolves.toMatchObject({
     id: 'away@acme.com',
   });
   await eventually(async () =>
     expect(world.logs.some((line) => line.includes('could not be written yet'))).toBe(true),
   );
-  await sql`alter table mcp_proxy.users_away rename to users`.execute(db);
+  await renameTable(db, 'users_away', 'users');
   await eventually(async () => expect(await groupsOf('away@acme.com')).toEqual(['one']));
 });
