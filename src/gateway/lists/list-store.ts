@@ -5,6 +5,7 @@ import type { Connection } from '../upstreams/pool.ts';
 import type { Hello } from '../upstreams/handshake.ts';
 import type { Target } from '../upstreams/target.ts';
 import type { Era } from '../rpc/protocol.ts';
+import { arrival } from './arrival.ts';
 import { type FetchedList, fetchList, type ListItem } from './fetch-list.ts';
 import { type ListKind, listKinds } from './kinds.ts';
 
@@ -25,7 +26,7 @@ export interface Known {
   failure: Error | undefined;
   failedSince: number | undefined;
   loading: Promise<void> | undefined;
-  /** When the last look began, in milliseconds since the epoch. */
+  /** When the last look began, or an earlier one at the same server that is still under way, in milliseconds since the epoch. */
   askedAt: number;
   /** When the server last answered, in milliseconds since the epoch. */
   seenAt: number;
@@ -67,6 +68,8 @@ export class ListStore {
   readonly #clock: Clock;
   readonly #known: LRUCache<string, Known>;
   readonly #listeners = new Set<ListListener>();
+  /** Since when a look at a target has been under way, by its key, in milliseconds since the epoch. */
+  readonly #unanswered = new Map<string, number>();
 
   constructor(pool: ListSource, log: Log, clock: Clock) {
     this.#pool = pool;
@@ -83,8 +86,8 @@ export class ListStore {
   }
 
   /**
-   * Waits for the first look at these servers, all at once and no longer than `deadlineMs` after it began: a server
-   * that never answers delays those who come first, not everyone until it is given up.
+   * Waits for the first look at these servers, all at once and no longer than `deadlineMs` after it began, less where
+   * the others have answered: a server that never does delays those who come first, and not for long.
    */
   async settle(all: readonly Known[], deadlineMs: number): Promise<void> {
     const now = this.#clock();
@@ -94,13 +97,7 @@ export class ListStore {
     );
     if (unseen.length === 0) return;
     const latest = Math.max(...unseen.map(({ askedAt }) => askedAt + deadlineMs));
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, latest - now);
-    });
-    const looks = unseen.flatMap(({ loading }) => (loading === undefined ? [] : [loading]));
-    await Promise.race([Promise.all(looks), deadline]);
-    clearTimeout(timer);
+    await arrival(unseen, () => latest - this.#clock(), unseen.length < all.length);
   }
 
   /** Asks again now and waits; throws what went wrong. For "test" buttons and explicit look-ups. */
@@ -180,9 +177,17 @@ export class ListStore {
   }
 
   #load(known: Known): Promise<void> {
-    if (!known.loading) known.askedAt = this.#clock();
+    const { key } = known.target;
+    if (!known.loading) {
+      const now = this.#clock();
+      // Whoever asks a silent server in another era, or with other capabilities, need not begin to wait anew.
+      const first = this.#unanswered.get(key) ?? now;
+      this.#unanswered.set(key, first);
+      known.askedAt = known.hello === undefined ? first : now;
+    }
     known.loading ??= this.#loadNow(known).finally(() => {
       known.loading = undefined;
+      this.#unanswered.delete(key);
       this.#follow(known);
     });
     return known.loading;

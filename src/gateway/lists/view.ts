@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AccessQuestion, Principal } from '../../access/contract.ts';
-import { can, type Rights, rightsOf, type Snapshot } from '../../access/index.ts';
+import { can, type Rights, rightsOf, type Snapshot, type SnapshotServer } from '../../access/index.ts';
 import { toolForLegacy } from '../bridge/output-schema.ts';
+import { connectTool } from '../connect/connect-item.ts';
 import { invalidParams } from '../refusals.ts';
 import type { Audience } from '../audience.ts';
 import type { Pins } from '../pins.ts';
@@ -50,6 +51,8 @@ export interface Viewer {
   readonly server: string | null;
   /** Era of the caller; absent: tools look as their servers wrote them. */
   readonly era?: Era;
+  /** Servers that show one tool, by which the caller connects an account there. */
+  readonly connectable?: readonly SnapshotServer[];
 }
 
 /** Views that are kept, and the characters of all of them, each in its items and in its pages. */
@@ -108,10 +111,14 @@ export class ListViews {
     const rights = rightsOf(viewer.snapshot, viewer.principal, viewer.now);
     const held = kind === 'tools' ? this.#pins.version : 0;
     const wrapped = viewer.era === 'legacy' ? 'legacy' : '';
-    const key = `${kind}|${wrapped}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${rights.signature}|${known.map((one) => one.key).join(' ')}`;
+    const key = `${kind}|${wrapped}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${rights.signature}|${known.map((one) => one.key).join(' ')}${connectMark(viewer)}`;
     const found = this.#views.get(key);
     if (found && isCurrent(found, known)) return found;
-    const items = known.flatMap((one) => this.#visible(viewer, rights, kind, one));
+    const parts = known.map((one) => ({
+      server: one.target.server.id,
+      items: this.#visible(viewer, rights, kind, one),
+    }));
+    const items = [...parts, ...connectTools(viewer, kind)].sort(byServer).flatMap((part) => part.items);
     const made = makeView(key, isMergedByUri(viewer, kind) ? firstOfEach(items) : items, known);
     this.#views.set(key, made);
     return made;
@@ -135,6 +142,30 @@ export class ListViews {
     for (const clash of clashes) this.#onClash(server, clash);
     return shown(viewer, server, kind, tools);
   }
+}
+
+/** What the tools of these servers are made of. */
+function connectMark({ connectable = [] }: Viewer): string {
+  if (connectable.length === 0) return '';
+  return `|${JSON.stringify(connectable.map(({ id, definition }) => [id, definition.displayName]))}`;
+}
+
+function connectTools(viewer: Viewer, kind: ListKind): Part[] {
+  if (kind !== 'tools') return [];
+  return (viewer.connectable ?? []).map((server) => {
+    const { key, raw } = connectTool(server);
+    return { server: server.id, items: shown(viewer, server.id, kind, [{ key, name: key, raw }]) };
+  });
+}
+
+interface Part {
+  readonly server: string;
+  readonly items: readonly ViewItem[];
+}
+
+function byServer(a: Part, b: Part): number {
+  if (a.server === b.server) return 0;
+  return a.server < b.server ? -1 : 1;
 }
 
 /** A modern server's tools in the eyes of a legacy caller. */

@@ -1,35 +1,33 @@
-import { join } from 'node:path';
 import type { Log } from '../../platform/log.ts';
 import type { NetGuard } from '../../platform/net-guard.ts';
 import type { Connector, ConnectorOptions, Sink } from '../connectors/contract.ts';
 import { HttpConnector } from '../connectors/http.ts';
-import { type Reaper, startReaper } from '../connectors/reaper.ts';
 import { SseConnector } from '../connectors/sse.ts';
-import { StdioConnector } from '../connectors/stdio.ts';
 import { destinationOf, type Surroundings } from './destination.ts';
+import { StdioHouse, type StdioOptions } from './stdio-house.ts';
 import type { Target } from './target.ts';
 
-export interface DialerOptions {
+export interface DialerOptions extends StdioOptions {
   readonly log: Log;
   /** Re-checks addresses of servers that the operator did not write himself. */
   readonly netGuard: NetGuard;
-  readonly projectDir: string;
   readonly around: Surroundings;
 }
 
 /** Opens connectors of every kind; whatever process one starts is ended with the gate, however that ends. */
 export class Dialer {
   readonly #options: DialerOptions;
-  #reaper: Reaper | undefined;
+  readonly #house: StdioHouse;
 
   constructor(options: DialerOptions) {
     this.#options = options;
+    this.#house = new StdioHouse(options);
   }
 
   /** `transport` says how to speak to a server at a URL, whatever its definition says. */
   open(target: Target, sink: Sink, transport?: 'sse'): Connector {
     const destination = destinationOf(target, this.#options.around);
-    const { netGuard, log, projectDir } = this.#options;
+    const { netGuard, log } = this.#options;
     const options: ConnectorOptions = {
       name: target.server.id,
       maxResponseBytes: target.server.definition.maxResponseBytes,
@@ -37,17 +35,13 @@ export class Dialer {
       log,
       netGuard: target.trusted ? undefined : netGuard,
     };
-    if (destination.type === 'stdio') {
-      this.#reaper ??= startReaper();
-      const binDirs = [join(projectDir, 'node_modules', '.bin')];
-      return new StdioConnector(destination, { ...options, reaper: this.#reaper, binDirs });
-    }
+    if (destination.type === 'stdio') return this.#house.open(target, destination, options);
     return (transport ?? destination.type) === 'sse'
       ? new SseConnector(destination, options)
       : new HttpConnector(destination, options);
   }
 
   close(): void {
-    this.#reaper?.close();
+    this.#house.close();
   }
 }

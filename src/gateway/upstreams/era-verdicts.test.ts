@@ -69,8 +69,9 @@ function poolOf(url: string, definition: object = {}) {
     clock: () => now,
     netGuard: createNetGuard({ allow: [] }),
     projectDir: process.cwd(),
+    ...{ mayRun: () => true, runner: undefined, ownDirectories: process.cwd() },
     around: { env: {}, directory: process.cwd() },
-    ...{ maxConnections: 100, maxPerServer: 10, idleMs: 300_000 },
+    limits: () => ({ connections: 100, processes: 10, idleMs: 300_000 }),
     onUnsolicited: () => undefined,
     onGap: () => undefined,
   });
@@ -140,7 +141,7 @@ describe('a server that is silent', () => {
       Array.from({ length: 5 }, () => failureOf(pool.connect(target, 'modern', '{}'))),
     );
     expect(new Set(failures)).toEqual(new Set(['timeout']));
-    expect(await failureOf(pool.connect(target, 'modern', '{}'))).toBe('timeout');
+    expect(await failureOf(pool.connect(target, 'modern', '{}'))).toBe('paused');
     expect(state.seen).toEqual(['silent server/discover']);
     expect(pool.eraFor(target, 'modern')).toBe('modern');
     state.mode = 'modern';
@@ -159,7 +160,7 @@ describe('a server that is silent', () => {
 
   test('in one era only is spoken to in the other, once it was met there', async () => {
     const { url } = await changingServer('silent to discover');
-    const { pool, target } = poolOf(url, { timeoutMs: 150 });
+    const { pool, target } = poolOf(url, { timeoutMs: 1_000 });
     await pool.connect(target, 'legacy', '{}');
     expect((await pool.connect(target, 'modern', '{}')).hello.era).toBe('legacy');
     expect(pool.eraFor(target, 'modern')).toBe('legacy');

@@ -132,7 +132,9 @@ function legacyRefusal(response: RpcResponse): Error {
   return new UpstreamError('protocol', `The server refused to initialize (error ${code}).`);
 }
 
-const silent: readonly UpstreamFailure[] = ['unauthorized', 'unreachable', 'cancelled', 'timeout', 'busy'];
+const silent: readonly UpstreamFailure[] = [
+  ...(['unauthorized', 'unreachable', 'cancelled', 'timeout', 'busy', 'paused', 'not_allowed'] as const),
+];
 
 /** A refused credential, a fault or silence is no evidence about eras. */
 function saysNothingOfEras(error: unknown): boolean {

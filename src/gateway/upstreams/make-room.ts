@@ -1,3 +1,4 @@
+import { defaultMaxConnections } from '../../access/contract.ts';
 import { UpstreamError } from '../connectors/contract.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
@@ -7,41 +8,83 @@ export interface Entry {
   readonly key: string;
   readonly target: Target;
   readonly upstream: Upstream;
+  /** The person or program for whose sake it was made; undefined: the gate's own. */
+  readonly holder: string | undefined;
 }
 
 export interface Room {
-  /** Most connections in all, and to one server. */
-  readonly maxConnections: number;
-  readonly maxPerServer: number;
+  /** Most connections over HTTP at one time, all servers together. */
+  readonly connections: number;
+  /** Most processes, which cost far more. */
+  readonly processes: number;
 }
 
+/** What a new connection would be. */
+export type Newcomer = Pick<Entry, 'target' | 'holder'>;
+
+/** Connections with the same credentials, once for each kind of client: nobody needs many of these. */
 const maxVariants = 8;
+/** What one person may hold: a part of what there is for a server, and of all. */
+const shareOfVariants = 3;
+const shareOfServer = 4;
+const shareOfAll = 10;
+
+/** A bound, and the connections that count towards it. */
+interface Bound {
+  readonly crowd: readonly Entry[];
+  readonly most: number;
+  /** One sentence for whoever is refused. */
+  readonly refusal: string;
+}
 
 /**
- * The connection that has to go before there may be one more to the target: the one that was idle longest. Undefined
- * while there is room. Throws `busy` when none is idle: the newcomer is refused.
+ * The connection that has to go before there may be one more: the one that was idle longest among those that are too
+ * many. Undefined while there is room. Throws `busy` when none of them is idle: the newcomer is refused.
  */
-export function inTheWay(all: readonly Entry[], target: Target, room: Room): Entry | undefined {
-  const crowd = crowdAround(all, target, room);
-  if (!crowd) return undefined;
-  const [oldest] = crowd
+export function inTheWay(all: readonly Entry[], newcomer: Newcomer, room: Room): Entry | undefined {
+  const bound = boundsOf(all, newcomer, room).find(({ crowd, most }) => crowd.length >= most);
+  if (!bound) return undefined;
+  const [oldest] = bound.crowd
     .filter(({ upstream }) => upstream.inFlight === 0 && upstream.interests.isEmpty)
     .sort((a, b) => a.upstream.lastUsedAt - b.upstream.lastUsedAt);
   if (oldest) return oldest;
-  const message = `The server "${target.server.id}" has as many connections as it may have; try again in a moment.`;
-  throw new UpstreamError('busy', message);
+  throw new UpstreamError('busy', bound.refusal);
 }
 
-/** The connections among which one must go before a new one is made; undefined while there is room. */
-function crowdAround(
-  all: readonly Entry[],
-  target: Target,
-  { maxConnections, maxPerServer }: Room,
-): readonly Entry[] | undefined {
-  // The same server with the same credentials, once for each kind of client: nobody needs many of these.
+/** A person's own bounds first, so that what gives way is their own. */
+function boundsOf(all: readonly Entry[], { target, holder }: Newcomer, room: Room): Bound[] {
+  const { id, definition } = target.server;
+  const isProcess = definition.type === 'stdio';
   const variants = all.filter((entry) => entry.target.key === target.key);
-  if (variants.length >= maxVariants) return variants;
-  const own = all.filter((entry) => entry.target.server.id === target.server.id);
-  if (own.length >= maxPerServer) return own;
-  return all.length >= maxConnections ? all : undefined;
+  const ofServer = all.filter((entry) => entry.target.server.id === id);
+  const ofKind = all.filter((entry) => (entry.target.server.definition.type === 'stdio') === isProcess);
+  const forServer = definition.maxConnections ?? defaultMaxConnections;
+  const inAll = isProcess ? room.processes : room.connections;
+  const noun = isProcess ? 'processes' : 'connections';
+  const server = `The server "${id}"`;
+  return [
+    ...sharesOf(holder, [
+      [variants, shareOfVariants, maxVariants, `kinds of clients at ${server}`],
+      [ofServer, Math.ceil(forServer / shareOfServer), forServer, `${noun} to ${server}`],
+      [ofKind, Math.ceil(inAll / shareOfAll), inAll, `${noun} of the gate`],
+    ]),
+    bound(variants, maxVariants, `${server} is used by as many kinds of clients at a time as it may be`),
+    bound(ofServer, forServer, `${server} has as many ${noun} as it may have`),
+    bound(ofKind, inAll, `The gate has as many ${noun} as it may have`),
+  ];
+}
+
+type Shared = readonly [crowd: readonly Entry[], share: number, most: number, what: string];
+
+function sharesOf(holder: string | undefined, shared: readonly Shared[]): Bound[] {
+  if (holder === undefined) return [];
+  return shared.map(([crowd, share, most, what]) => ({
+    crowd: crowd.filter((entry) => entry.holder === holder),
+    most: share,
+    refusal: `Your calls under way use ${share} of the ${most} ${what.replace('The server', 'the server')}, which is as many as one person may use; try again when some of them have ended.`,
+  }));
+}
+
+function bound(crowd: readonly Entry[], most: number, what: string): Bound {
+  return { crowd, most, refusal: `${what} (${most}); try again in a moment.` };
 }

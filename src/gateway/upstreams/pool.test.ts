@@ -30,10 +30,9 @@ function world(options: Partial<PoolOptions> = {}) {
     clock: () => now,
     netGuard: createNetGuard({ allow: [] }),
     projectDir: process.cwd(),
+    ...{ mayRun: () => true, runner: undefined, ownDirectories: process.cwd() },
     around: { env: {}, directory: process.cwd() },
-    maxConnections: 100,
-    maxPerServer: 10,
-    idleMs,
+    limits: () => ({ connections: 100, processes: 10, idleMs }),
     onUnsolicited: (_target, key) => void news.push(key),
     onGap: () => undefined,
     ...options,
@@ -137,8 +136,10 @@ describe('eras', () => {
 
 describe('room', () => {
   test('is made by the connection that was idle longest', async () => {
-    const { pool, pass } = world({ maxPerServer: 2 });
-    const targets = ['a', 'b', 'c'].map((id) => at('ok', { key: credential(id, 'tenant') }));
+    const { pool, pass } = world();
+    const targets = ['a', 'b', 'c'].map((id) =>
+      at('ok', { key: credential(id, 'tenant'), definition: { maxConnections: 2 } }),
+    );
     for (const target of targets.slice(0, 2)) {
       pass(1);
       await pool.connect(target, 'legacy', '{}');
@@ -157,7 +158,7 @@ describe('room', () => {
   });
 
   test('is not made by a connection in use, nor by one that is just starting', async () => {
-    const { pool } = world({ maxConnections: 1 });
+    const { pool } = world({ limits: () => ({ connections: 1, processes: 1, idleMs }) });
     const { upstream } = await pool.connect(at('ok'), 'legacy', '{}');
     const controller = new AbortController();
     const rawParams = '{"name":"slow","arguments":{"ms":60000}}';
@@ -171,10 +172,11 @@ describe('room', () => {
   });
 
   test('one server’s crowd costs the others nothing', async () => {
-    const { pool } = world({ maxPerServer: 1 });
+    const { pool } = world();
+    const few = { definition: { maxConnections: 1 } };
     const other = await pool.connect(at('ok', { id: 'other' }), 'legacy', '{}');
     for (const id of ['a', 'b', 'c'])
-      await pool.connect(at('ok', { key: credential(id, 'tenant') }), 'legacy', '{}');
+      await pool.connect(at('ok', { key: credential(id, 'tenant'), ...few }), 'legacy', '{}');
     expect([pool.size, pool.isConnected(other.key)]).toEqual([2, true]);
   });
 });

@@ -8,7 +8,10 @@ import { Dialer, type DialerOptions } from './dialer.ts';
 import { EraVerdicts } from './era-verdicts.ts';
 import { sharedCapabilities } from './extensions.ts';
 import { type Hello, OtherEraError } from './handshake.ts';
+import { Entries } from './entries.ts';
+import { HealthChecks } from './health.ts';
 import { type Entry, inTheWay, type Room } from './make-room.ts';
+import { type Known, Standings } from './standing.ts';
 import { definitionKey, type Target } from './target.ts';
 import { Upstream } from './upstream.ts';
 
@@ -18,9 +21,17 @@ export interface Connection {
   readonly hello: Hello;
 }
 
-export interface PoolOptions extends DialerOptions, Room {
-  readonly clock: Clock;
+export interface PoolLimits extends Room {
+  /** How long a connection that nobody uses is kept, in milliseconds. */
   readonly idleMs: number;
+}
+
+export interface PoolOptions extends DialerOptions {
+  readonly clock: Clock;
+  /** As they are at the moment: the config file may change. */
+  readonly limits: () => PoolLimits;
+  /** How long a server has for a sign of life, where it is not the usual time, in milliseconds. */
+  readonly signOfLifeMs?: number;
   onUnsolicited(target: Target, key: string, message: RpcNotification): void;
   /** The server was out of hearing for a while: anything may have changed. */
   onGap(target: Target, key: string): void;
@@ -33,18 +44,27 @@ export interface Asked {
   /** What the client can do, as JSON text; only the legacy era fixes it per connection. */
   readonly capabilities: string;
   /** Fires when the caller no longer waits. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Whose call it is; undefined for the gate's own. */
+  readonly holder?: string | undefined;
 }
 
 const startTimeout = 30_000;
-const sweepEvery = 30_000;
+const lookEvery = 5_000;
+
+/** What there is at one moment. */
+export interface PoolState {
+  readonly known: readonly Known[];
+  readonly entries: readonly Entry[];
+}
 
 /** Every connection of the gate, one for each (destination, era, capabilities), made lazily and bounded in number. */
 export class UpstreamPool {
   readonly #options: PoolOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: Entries;
+  readonly #standings: Standings;
+  readonly #health: HealthChecks;
   readonly #verdicts: EraVerdicts;
-  readonly #closing = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   readonly #dialer: Dialer;
   #closed = false;
@@ -53,7 +73,12 @@ export class UpstreamPool {
     this.#options = options;
     this.#dialer = new Dialer(options);
     this.#verdicts = new EraVerdicts(this.#dialer);
-    this.#timer = setInterval(() => this.#sweep(), sweepEvery);
+    const { log, clock } = options;
+    this.#entries = new Entries(log);
+    this.#standings = new Standings(clock);
+    const standingOf = ({ target, upstream }: Entry) => this.#standings.of(target, upstream.options.era);
+    this.#health = new HealthChecks({ clock, standingOf });
+    this.#timer = setInterval(() => void this.look(), lookEvery);
     this.#timer.unref();
   }
 
@@ -61,26 +86,8 @@ export class UpstreamPool {
    * A connection to the target that speaks `prefer` where the server can, else the other era. `capabilities` and
    * `signal` as in Asked.
    */
-  async connect(
-    target: Target,
-    prefer: Era,
-    capabilities: string,
-    signal?: AbortSignal,
-  ): Promise<Connection> {
-    const first = this.#verdicts.firstFor(target, prefer);
-    try {
-      return await this.#ready(target, first, capabilities, signal);
-    } catch (error) {
-      if (error instanceof OtherEraError && target.server.definition.type !== 'sse')
-        return this.#inOtherEra(target, first, { prefer, capabilities, ...(signal && { signal }) });
-      // Silence is no evidence; that it was met in the other era is.
-      if (isSilence(error) && this.#speaks(target, first === 'modern' ? 'legacy' : 'modern'))
-        return this.#inOtherEra(target, first, { prefer, capabilities, ...(signal && { signal }) });
-      const old = first === 'legacy' && (await this.#verdicts.isOldTransport(target, error));
-      if (!old) throw error;
-      this.#removeAll(target);
-      return this.#ready(target, first, capabilities, signal);
-    }
+  connect(target: Target, prefer: Era, capabilities: string, signal?: AbortSignal): Promise<Connection> {
+    return this.#connect(target, { prefer, capabilities, signal });
   }
 
   /**
@@ -89,12 +96,12 @@ export class UpstreamPool {
    */
   async use(
     target: Target,
-    { prefer, capabilities, signal }: Asked,
+    asked: Asked,
     send: (connection: Connection) => Promise<RpcResponse>,
   ): Promise<{ response: RpcResponse; connection: Connection }> {
     const connection =
-      (signal?.aborted ? undefined : this.#opened(target, prefer, capabilities)) ??
-      (await this.connect(target, prefer, capabilities, signal));
+      (asked.signal?.aborted ? undefined : this.#opened(target, asked)) ??
+      (await this.#connect(target, asked));
     let response: RpcResponse | undefined;
     let failure: unknown;
     try {
@@ -105,7 +112,7 @@ export class UpstreamPool {
     const said = response ?? failure;
     const isTelling = this.#verdicts.isTelling(target, connection.hello.era, said);
     if (isTelling && (await this.reconsider(target, connection, said))) {
-      const right = await this.connect(target, prefer, capabilities, signal);
+      const right = await this.#connect(target, asked);
       return { response: await send(right), connection: right };
     }
     if (!response) throw failure;
@@ -143,133 +150,148 @@ export class UpstreamPool {
 
   /** Ends what the new picture no longer allows: servers gone, disabled or defined otherwise. */
   apply(snapshot: Snapshot): void {
-    for (const entry of [...this.#entries.values()]) {
-      const server = snapshot.servers.get(entry.target.server.id);
-      const valid =
-        server?.definition.enabled === true && definitionKey(server) === definitionKey(entry.target.server);
-      if (!valid) this.#remove(entry);
-    }
+    const isOver = ({ server: known }: Target) => {
+      const server = snapshot.servers.get(known.id);
+      return server?.definition.enabled !== true || definitionKey(server) !== definitionKey(known);
+    };
+    this.#entries.removeWhere(({ target }) => isOver(target));
+    this.#standings.forget(isOver);
   }
 
-  /** Whoever waits out a pause after a failure tries again at once. */
+  /** A server that is left alone after a failure is tried again at once. */
   hurry(target: Target): void {
-    for (const entry of this.#entries.values()) if (entry.target.key === target.key) entry.upstream.hurry();
+    for (const { target: known, standing } of this.#standings.all())
+      if (known.key === target.key) standing.circuit.hurry();
+    for (const entry of this.#entries.all()) if (entry.target.key === target.key) entry.upstream.hurry();
   }
 
   /** Ends the connections of one session. */
   endSession(session: string): void {
-    for (const entry of [...this.#entries.values()]) {
-      if (entry.target.scope === `session:${session}`) this.#remove(entry);
-    }
+    this.#entries.removeWhere(({ target }) => target.scope === `session:${session}`);
+  }
+
+  /** Puts to rest what nobody uses, and asks the others for a sign of life. Resolves when they have had their time. */
+  async look(): Promise<void> {
+    const before = this.#options.clock() - this.#options.limits().idleMs;
+    this.#entries.removeWhere(
+      ({ upstream: { inFlight, lastUsedAt, interests } }) =>
+        inFlight === 0 && lastUsedAt < before && interests.isEmpty,
+    );
+    await this.#health.look(this.#entries.all());
+  }
+
+  /** For administrators. */
+  states(): PoolState {
+    return { known: this.#standings.all(), entries: this.#entries.all() };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const entry of [...this.#entries.values()]) this.#remove(entry);
-    await Promise.all(this.#closing);
+    await this.#entries.close();
     this.#dialer.close();
   }
 
-  async #inOtherEra(target: Target, first: Era, { capabilities, signal }: Asked): Promise<Connection> {
+  async #connect(target: Target, asked: Asked): Promise<Connection> {
+    const first = this.#verdicts.firstFor(target, asked.prefer);
+    try {
+      return await this.#ready(target, first, asked);
+    } catch (error) {
+      if (error instanceof OtherEraError && target.server.definition.type !== 'sse')
+        return this.#inOtherEra(target, first, asked);
+      // Silence is no evidence; that it was met in the other era is.
+      if (isSilence(error) && this.#speaks(target, first === 'modern' ? 'legacy' : 'modern'))
+        return this.#inOtherEra(target, first, asked);
+      const old = first === 'legacy' && (await this.#verdicts.isOldTransport(target, error));
+      if (!old) throw error;
+      this.#removeAll(target);
+      return this.#ready(target, first, asked);
+    }
+  }
+
+  async #inOtherEra(target: Target, first: Era, asked: Asked): Promise<Connection> {
     const other: Era = first === 'modern' ? 'legacy' : 'modern';
     // Even if that fails: whoever comes next need not ask in the first one again.
     this.#verdicts.hinted(target, first, other);
-    const connection = await this.#ready(target, other, capabilities, signal).catch(
-      async (error: unknown) => {
-        if (other === 'modern' || !(await this.#verdicts.isOldTransport(target, error))) throw error;
-        this.#removeAll(target);
-        return this.#ready(target, other, capabilities, signal);
-      },
-    );
+    const connection = await this.#ready(target, other, asked).catch(async (error: unknown) => {
+      if (other === 'modern' || !(await this.#verdicts.isOldTransport(target, error))) throw error;
+      this.#removeAll(target);
+      return this.#ready(target, other, asked);
+    });
     this.#verdicts.proved(target, first, other);
     return connection;
   }
 
   /** A connection that is there: nearly every call finds one, and waits for nothing. */
-  #opened(target: Target, prefer: Era, capabilities: string): Connection | undefined {
+  #opened(target: Target, { prefer, capabilities }: Asked): Connection | undefined {
     const key = keyOf(target, this.#verdicts.firstFor(target, prefer), capabilities);
     const upstream = this.#entries.get(key)?.upstream;
     const hello = upstream?.hello;
     return upstream && hello && { key, upstream, hello };
   }
 
-  async #ready(
-    target: Target,
-    era: Era,
-    capabilities: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Connection> {
-    const key = keyOf(target, era, capabilities);
-    const entry = this.#entries.get(key) ?? this.#add(key, target, era, capabilities);
+  async #ready(target: Target, era: Era, asked: Asked): Promise<Connection> {
+    const { signal } = asked;
+    const key = keyOf(target, era, asked.capabilities);
+    const entry = this.#entries.get(key) ?? this.#add(key, target, era, asked);
     const { upstream } = entry;
     try {
       const hello = await (signal ? untilAborted(upstream.ready(), signal) : upstream.ready());
       return { key, upstream, hello };
     } catch (error) {
-      if (error instanceof OtherEraError) this.#remove(entry);
+      if (error instanceof OtherEraError) this.#entries.remove(entry);
       throw error;
     }
   }
 
-  #add(key: string, target: Target, era: Era, capabilities: string): Entry {
+  #add(key: string, target: Target, era: Era, asked: Asked): Entry {
     // A call may still be on its way while everything shuts down; what it would start, nobody would end.
     if (this.#closed) throw new UpstreamError('closed', 'The gate is shutting down.');
-    const old = inTheWay([...this.#entries.values()], target, this.#options);
-    if (old) this.#remove(old);
-    const { log, clock } = this.#options;
+    const { log, clock, limits } = this.#options;
+    const holder = target.holder ?? asked.holder;
+    const standing = this.#standings.of(target, era);
+    const { refusal } = standing.circuit;
+    // Nobody else's connection has to go for one that would not be made.
+    if (refusal) throw refusal;
+    const old = inTheWay(this.#entries.all(), { target, holder }, limits());
+    if (old) this.#entries.remove(old);
     const upstream = new Upstream({
       name: target.server.id,
       era,
-      capabilities: era === 'modern' ? '{}' : sharedCapabilities(target.server.definition, capabilities),
+      capabilities:
+        era === 'modern' ? '{}' : sharedCapabilities(target.server.definition, asked.capabilities),
       startTimeoutMs: Math.min(startTimeout, target.server.definition.timeoutMs),
       open: (sink) => this.#dialer.open(target, sink, this.#verdicts.isSseOnly(target) ? 'sse' : undefined),
       onUnsolicited: (message) => this.#options.onUnsolicited(target, key, message),
       onGap: () => this.#options.onGap(target, key),
-      onOtherEra: () => this.#remove(entry),
-      log,
-      clock,
+      onOtherEra: () => this.#entries.remove(entry),
+      ...{ standing, isAlone: target.server.definition.type !== 'http' },
+      ...{ log, clock, signOfLifeMs: this.#options.signOfLifeMs },
     });
-    const entry: Entry = { key, target, upstream };
-    this.#entries.set(key, entry);
+    const entry: Entry = { key, target, upstream, holder };
+    this.#entries.add(entry);
     return entry;
-  }
-
-  #sweep(): void {
-    const before = this.#options.clock() - this.#options.idleMs;
-    for (const entry of [...this.#entries.values()]) {
-      const { inFlight, lastUsedAt, interests } = entry.upstream;
-      if (inFlight === 0 && lastUsedAt < before && interests.isEmpty) this.#remove(entry);
-    }
   }
 
   /** Is there a connection that works in this era, for whatever kind of client? */
   #speaks(target: Target, era: Era): boolean {
-    return [...this.#entries.values()].some(
-      (entry) =>
-        entry.target.key === target.key && entry.upstream.hello && entry.upstream.options.era === era,
-    );
+    return this.#entries
+      .all()
+      .some(
+        (entry) =>
+          entry.target.key === target.key && entry.upstream.hello && entry.upstream.options.era === era,
+      );
   }
 
   #removeAll(target: Target): void {
-    for (const entry of [...this.#entries.values()]) if (entry.target.key === target.key) this.#remove(entry);
-  }
-
-  #remove(entry: Entry): void {
-    if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
-    const closing = entry.upstream.close().catch((error: unknown) => {
-      this.#options.log.warn(
-        { err: error, server: entry.target.server.id },
-        'connection did not close cleanly',
-      );
-    });
-    this.#closing.add(closing);
-    closing.finally(() => this.#closing.delete(closing)).catch(() => undefined);
+    this.#entries.removeWhere((entry) => entry.target.key === target.key);
   }
 }
 
+/** It was silent, or is left alone because it was. */
 function isSilence(error: unknown): boolean {
-  return error instanceof UpstreamError && error.kind === 'timeout';
+  if (!(error instanceof UpstreamError)) return false;
+  return error.kind === 'timeout' || (error.kind === 'paused' && isSilence(error.cause));
 }
 
 function keyOf(target: Target, era: Era, capabilities: string): string {

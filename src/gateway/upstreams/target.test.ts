@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { credential, pictureOf } from '../../../test/gateway-world.ts';
-import type { Endpoint, SnapshotServer, Tenant } from '../../access/index.ts';
+import { fillIn, type SnapshotServer, type Tenant } from '../../access/index.ts';
+import type { Endpoint, Variable } from '../../access/snapshot.ts';
 import type { FoundCredential } from '../../secrets/index.ts';
 import { destinationOf } from './destination.ts';
 import { definitionKey, makeTarget, neededCredentials, type Target } from './target.ts';
@@ -24,13 +25,18 @@ interface How {
   readonly session?: string | null;
   readonly override?: Endpoint;
   readonly credentials?: Record<string, FoundCredential>;
+  readonly variables?: Record<string, Variable>;
 }
 
 function target(of: SnapshotServer, how: How = {}): Target {
   const { principal = 'alice@acme.com', tenant = null, session = null, override, credentials = {} } = how;
-  return makeTarget(of, { principal, tenant, session }, override, new Map(Object.entries(credentials)));
+  const { variables = {} } = how;
+  const filled = fillIn(of, { tenant, override, variableOf: (name) => variables[name] });
+  if (!filled.ok) throw new Error(filled.kind);
+  return makeTarget(of, { principal, tenant, session }, filled, new Map(Object.entries(credentials)));
 }
 
+const value = (text: string): Variable => ({ value: text, managedBy: 'file' });
 const there = (url: string, managedBy: 'file' | 'admin' = 'file'): Endpoint => ({ url, managedBy });
 
 describe('who shares a connection', () => {
@@ -46,6 +52,12 @@ describe('who shares a connection', () => {
   });
 
   const key = credential('k', 'shared');
+  const definitions: Record<string, Record<string, unknown>> = {
+    url: { url: 'https://${variable:x}/' },
+    headers: { headers: { 'x-org': '${variable:x}' } },
+    args: { command: 'tool', args: ['${variable:x}'] },
+    env: { command: 'tool', env: { X: '${variable:x}' } },
+  };
   const cases: readonly [string, How, How, Record<string, unknown>?][] = [
     ['addresses', {}, { tenant: acme, override: there('https://acme.example/mcp') }],
     [
@@ -69,6 +81,12 @@ describe('who shares a connection', () => {
       { tenant: acme, credentials: { default: credential('a', 'tenant') } },
       { tenant: globex, credentials: { default: key } },
     ],
+    ...Object.entries(definitions).map(([where, definition]): (typeof cases)[number] => [
+      `values of a variable in ${where}`,
+      { tenant: acme, variables: { x: value('one') } },
+      { tenant: globex, variables: { x: value('two') } },
+      definition,
+    ]),
     ['tenants, when they are isolated', { tenant: acme }, { tenant: globex }, { isolation: 'tenant' }],
     ['a tenant and none, when tenants are isolated', { tenant: acme }, {}, { isolation: 'tenant' }],
     [
@@ -88,6 +106,32 @@ describe('who shares a connection', () => {
   test.each(cases)('not two %s', (_what, one, other, definition = {}) => {
     const of = server(definition);
     expect(target(of, one).key).not.toBe(target(of, other).key);
+  });
+
+  test('nobody at the same address by another’s word', () => {
+    const url = 'https://a.example/mcp';
+    const keys = [there(url), there(url, 'admin')].map(
+      (override) => target(server(), { tenant: acme, override }).key,
+    );
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  test('nobody in two tenants, where a connection is one person’s', () => {
+    const of = server({ isolation: 'user' });
+    expect(target(of, { tenant: acme }).key).not.toBe(target(of, { tenant: globex }).key);
+  });
+
+  test('nobody by an address or a name that holds what separates two others', () => {
+    const odd = [
+      target(server(), { override: there('https://a/|k@1'), tenant: acme }),
+      target(server(), {
+        override: there('https://a/'),
+        tenant: acme,
+        credentials: { default: { ...key, id: 'k' } },
+      }),
+      target(server(), { override: there('https://a/"],["'), tenant: acme }),
+    ];
+    expect(new Set(odd.map((one) => one.key)).size).toBe(3);
   });
 
   test('nobody with a server that is defined otherwise', () => {
@@ -178,7 +222,8 @@ describe('`${credential}`', () => {
 
   test('of a tenant’s own address is needed too', () => {
     const override = there('https://a.example/${credential:tenant}');
-    expect(neededCredentials(server({ headers: { 'x-key': '${credential}' } }), override)).toEqual([
+    const of = server({ headers: { 'x-key': '${credential}' } });
+    expect(neededCredentials(of, target(of, { tenant: acme, override }).filled)).toEqual([
       'default',
       'tenant',
     ]);

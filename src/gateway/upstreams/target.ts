@@ -1,20 +1,25 @@
 import { createHash } from 'node:crypto';
-import type { Endpoint, SnapshotServer, Tenant } from '../../access/index.ts';
+import { type Filled, fillIn, type SnapshotServer, type Tenant } from '../../access/index.ts';
 import { credentialNames, type FoundCredential } from '../../secrets/index.ts';
+import { headersOf } from '../connect/account-headers.ts';
 
 /** One server as one caller reaches it: which address, whose credentials, shared with whom. */
 export interface Target {
   readonly server: SnapshotServer;
   readonly tenant: string | null;
+  /** Its definition for this tenant, but for credentials. */
+  readonly filled: Filled;
   /** Where it is for this tenant; undefined for stdio. */
   readonly url: string | undefined;
   /** The credentials that its definition asks for, by name. */
   readonly credentials: ReadonlyMap<string, FoundCredential>;
-  /** Who shares the connection: empty for everyone, else a tenant, a user or a session. */
+  /** Who shares the connection: empty for everyone, else a tenant, a group within one, a user or a session. */
   readonly scope: string;
+  /** The one person or program that has it alone; undefined where it is shared. */
+  readonly holder: string | undefined;
   /** Identity of the connection: two targets with the same key may share one, any others never do. */
   readonly key: string;
-  /** The operator wrote the address himself, so it may be on a private network. */
+  /** The operator wrote every part of the address, so it may be on a private network. */
   readonly trusted: boolean;
 }
 
@@ -37,48 +42,79 @@ export function definitionKey(server: SnapshotServer): string {
   return key;
 }
 
+/** `filled` is the server as the active tenant has it; undefined: as it stands. */
 export function makeTarget(
   server: SnapshotServer,
   asking: Asking,
-  override: Endpoint | undefined,
+  filled: Filled | undefined,
   credentials: ReadonlyMap<string, FoundCredential>,
 ): Target {
-  const { definition } = server;
-  const url = definition.type === 'stdio' ? undefined : (override?.url ?? definition.url);
+  const there = filled ?? asItStands(server);
+  const { url, mark, trusted } = there;
   const tenant = asking.tenant?.id ?? null;
   const scope = scopeOf(server, asking, credentials);
   const used = [...credentials.values()].map((credential) => `${credential.id}@${credential.version}`).sort();
-  const key = [server.id, definitionKey(server), url ?? '', scope, ...used].join('|');
-  return { server, tenant, url, credentials, scope, key, trusted: (override ?? server).managedBy === 'file' };
+  // Whoever acts for two tenants leaves nothing of one where the other finds it.
+  const boundary = scope === '' ? null : tenant;
+  const address = [url ?? '', mark, trusted, there.takesEnvironment];
+  // JSON, because an address or a name may hold whatever separates two others.
+  const key = JSON.stringify([server.id, definitionKey(server), ...address, scope, boundary, ...used]);
+  const holder = /^(?:user|session):/.test(scope) ? asking.principal : undefined;
+  return { server, tenant, filled: there, url, credentials, scope, holder, key, trusted };
+}
+
+function asItStands(server: SnapshotServer): Filled {
+  const filled = fillIn(server, { tenant: null, override: undefined, variableOf: () => undefined });
+  if (filled.ok) return filled;
+  throw new Error(`the server ${server.id} was not filled in for a tenant`);
 }
 
 /**
- * Default: shared when no credential is used, else the credential's owner. A server whose address differs for
- * this tenant is another server, which its URL in the key takes care of.
+ * Default: shared when no credential is used, else the owner of the most specific one. A server whose address differs
+ * for this tenant is another server, which its URL in the key takes care of.
  */
 function scopeOf(
   server: SnapshotServer,
   asking: Asking,
   credentials: ReadonlyMap<string, FoundCredential>,
 ): string {
-  const owner = [...credentials.values()].find((credential) => credential.owner === 'tenant');
-  const chosen = server.definition.isolation ?? (owner ? 'tenant' : 'shared');
+  const chosen = server.definition.isolation ?? ownerOf(credentials);
   if (chosen === 'session') return `session:${asking.session ?? asking.principal}`;
   if (chosen === 'user') return `user:${asking.principal}`;
   if (chosen === 'tenant') return `tenant:${asking.tenant?.id ?? ''}`;
-  return '';
+  if (chosen === 'shared') return '';
+  return `group:${asking.tenant?.id ?? ''}:${chosen.group}`;
 }
 
-const needed = new WeakMap<SnapshotServer, readonly string[]>();
-
-/** Names of the credentials that a server's definition, and its address for this tenant, ask for. */
-export function neededCredentials(server: SnapshotServer, override: Endpoint | undefined): readonly string[] {
-  const own = needed.get(server) ?? credentialNames(textsOf(server));
-  needed.set(server, own);
-  return override?.url.includes('${') ? [...new Set([...own, ...credentialNames([override.url])])] : own;
+/** Whose the most specific of these credentials is. */
+function ownerOf(
+  credentials: ReadonlyMap<string, FoundCredential>,
+): 'user' | 'tenant' | 'shared' | { readonly group: string } {
+  const all = [...credentials.values()];
+  const isThere = (level: FoundCredential['owner']) => all.some(({ owner }) => owner === level);
+  if (isThere('user')) return 'user';
+  const ofGroup = all.find(({ owner }) => owner === 'group');
+  if (ofGroup) return { group: ofGroup.ownerId ?? '' };
+  return isThere('tenant') ? 'tenant' : 'shared';
 }
 
-function textsOf({ definition }: SnapshotServer): string[] {
+const needed = new WeakMap<SnapshotServer | Filled, readonly string[]>();
+
+/** Names of the credentials that a server asks for as a tenant has it; undefined: as it stands. */
+export function neededCredentials(server: SnapshotServer, filled: Filled | undefined): readonly string[] {
+  const known = needed.get(filled ?? server);
+  if (known) return known;
+  const names = credentialNames(filled ? filledTexts(server, filled) : textsOf(server));
+  needed.set(filled ?? server, names);
+  return names;
+}
+
+function filledTexts(server: SnapshotServer, { url, headers, args, env }: Filled): string[] {
+  return [url ?? '', ...Object.values(headersOf(server, headers, url)), ...args, ...Object.values(env)];
+}
+
+function textsOf(server: SnapshotServer): string[] {
+  const { definition } = server;
   if (definition.type === 'stdio') return [...definition.args, ...Object.values(definition.env)];
-  return [definition.url, ...Object.values(definition.headers)];
+  return [definition.url, ...Object.values(headersOf(server, definition.headers, definition.url))];
 }

@@ -1,39 +1,26 @@
-import type { Clock } from '../../platform/clock.ts';
-import type { Log } from '../../platform/log.ts';
 import { type Connector, type Sink, UpstreamError } from '../connectors/contract.ts';
 import { closedError } from '../connectors/pending.ts';
 import { untilAborted } from '../connectors/until-aborted.ts';
 import type { RpcNotification, RpcRequest, RpcResponse } from '../rpc/message.ts';
 import type { LogLevel } from '../rpc/log-level.ts';
-import type { Era } from '../rpc/protocol.ts';
 import { answerServer } from './answer-server.ts';
+import { CallOutcomes } from './call-outcomes.ts';
+import type { Circuit } from './circuit.ts';
+import { Circuits } from './circuits.ts';
 import { Deadline } from './deadline.ts';
-import { type Hello, legacyHandshake, modernHandshake, OtherEraError } from './handshake.ts';
+import { type Hello, OtherEraError } from './handshake.ts';
 import { Interests } from './interests.ts';
 import { LogLevels } from './log-levels.ts';
 import type { Outgoing } from './outgoing.ts';
-import { Pause } from './pause.ts';
+import { Reopening } from './reopening.ts';
+import { Retired } from './retired.ts';
 import { sendOver } from './send.ts';
+import { signOfLife } from './sign-of-life.ts';
+import { Standing } from './standing.ts';
+import { failureToStart, noAnswerWithin, start } from './start.ts';
+import type { UpstreamOptions } from './upstream-options.ts';
 
-export interface UpstreamOptions {
-  readonly name: string;
-  /** Which era to speak; the pool decides, and decides anew when told OtherEraError. */
-  readonly era: Era;
-  /** Client capabilities to declare, as JSON text. */
-  readonly capabilities: string;
-  readonly startTimeoutMs: number;
-  open(sink: Sink): Connector;
-  /** A message that answers no request: list_changed, resources/updated, logging. */
-  onUnsolicited(message: RpcNotification): void;
-  /** The server was out of hearing for a while: anything may have changed. */
-  onGap?(): void;
-  /** It was opened again by itself, and the server speaks another era by now. */
-  onOtherEra?(): void;
-  readonly log: Log;
-  readonly clock: Clock;
-}
-
-/** How soon after its pause a connection that somebody follows is opened again, in milliseconds. */
+/** How soon after it was left alone a connection that somebody follows is opened again, in milliseconds. */
 const reopenAfter = 50;
 
 /** One connection to a server, opened when first needed and again after it broke, with growing pauses. */
@@ -44,13 +31,14 @@ export class Upstream {
   /** Of the legacy era. */
   readonly levels: LogLevels;
   #connector: Connector | undefined;
-  /** Connections of sessions that are over, with answers still to come. */
-  readonly #retired = new Set<Connector>();
+  readonly #retired: Retired;
   #hello: Promise<Hello> | undefined;
   #current: Hello | undefined;
   #wasReady = false;
-  readonly #pause: Pause;
-  #reopening: NodeJS.Timeout | undefined;
+  readonly #standing: Standing;
+  readonly #circuits: Circuits;
+  readonly #outcomes: CallOutcomes;
+  readonly #reopening: Reopening;
   #sequence = 0;
   #closed = false;
   /** Requests under way, and the start of the server: as long as there are any, it is no idle connection. */
@@ -60,15 +48,29 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.options = options;
     this.lastUsedAt = options.clock();
-    this.#pause = new Pause(options.clock);
-    const { name, era, log } = options;
+    const { name, era, log, clock } = options;
+    const standing = (this.#standing = options.standing ?? new Standing(name, clock));
+    const circuits = (this.#circuits = new Circuits({
+      ...{ name, clock, server: standing.circuit },
+      ...{ isAlone: options.isAlone ?? false, isPlain: options.capabilities === '{}' },
+    }));
+    this.#outcomes = new CallOutcomes({ standing, circuits, clock, check: () => this.check() });
+    this.#reopening = new Reopening({
+      isWanted: () => !this.#closed && !this.interests.isEmpty,
+      wait: () => Math.max(0, circuits.nextTry - clock()) + reopenAfter,
+      open: () => this.ready(),
+      onOtherEra: () => options.onOtherEra?.(),
+    });
+    this.#retired = new Retired((error) =>
+      log.debug({ server: name, err: error }, 'connection did not end cleanly'),
+    );
     this.interests = new Interests({
       ...{ name, era, log },
       request: (method, rawParams) => this.#ownRequest(method, rawParams),
       onMessage: (message) => this.#unsolicited(message),
       onGap: () => options.onGap?.(),
     });
-    this.levels = new LogLevels((level) => this.#setLevel(level), options.clock);
+    this.levels = new LogLevels((level) => this.#setLevel(level), clock);
   }
 
   get connected(): boolean {
@@ -80,18 +82,25 @@ export class Upstream {
     return this.#current;
   }
 
+  /** Of this very connection; the server's own is in its standing. */
+  get circuit(): Circuit {
+    return this.#circuits.own;
+  }
+
   get isClosed(): boolean {
     return this.#closed;
   }
 
-  /** Resolves when the server is ready. While it is pausing after a failure, rejects at once with that failure. */
+  /** Resolves when the server is ready. While it is left alone after a failure, rejects at once. */
   ready(): Promise<Hello> {
     if (this.#closed)
       return Promise.reject(
         new UpstreamError('closed', `The connection to "${this.options.name}" was closed.`),
       );
     if (this.#hello) return this.#hello;
-    if (this.#pause.reason) return Promise.reject(this.#pause.reason);
+    const { refusal } = this.#circuits;
+    if (refusal) return Promise.reject(refusal);
+    this.#circuits.connecting();
     const opening = this.#open();
     this.#hello = opening;
     return opening;
@@ -102,14 +111,19 @@ export class Upstream {
     this.lastUsedAt = this.options.clock();
     const { controller, timeoutMs } = outgoing;
     const deadline = new Deadline(timeoutMs, this.options.clock, () =>
-      controller.abort(this.#timeout(timeoutMs)),
+      controller.abort(noAnswerWithin(this.options.name, timeoutMs)),
     );
     try {
       if (!this.#current) await untilAborted(this.ready(), controller.signal);
+      this.#outcomes.begun();
       const used = this.#connector;
       try {
-        return await this.#send(outgoing, deadline);
+        const response = await this.#send(outgoing, deadline);
+        this.#circuits.ofCalls.succeeded();
+        return response;
       } catch (error) {
+        const isConnected = used !== undefined && used === this.#connector;
+        this.#outcomes.failed(error, { timeoutMs, isConnected });
         if (!(error instanceof UpstreamError && error.kind === 'session_expired')) throw error;
         // Nothing was done yet: the server only said that it no longer knows the session.
         this.#restart(error, used);
@@ -119,57 +133,76 @@ export class Upstream {
     } finally {
       deadline.clear();
       this.inFlight--;
-      this.lastUsedAt = this.options.clock();
+      this.#standing.lastUsedAt = this.lastUsedAt = this.options.clock();
     }
   }
 
-  /** An admin wants to know now: the pause after a failure is over. */
+  /** Asks an open connection whether the server is there, which is no use of it. Rejects when it is not. */
+  async check(): Promise<void> {
+    const { name, era, log, clock, signOfLifeMs = 5_000, onUnsolicited: onNews } = this.options;
+    const connector = this.#connector;
+    const hello = this.#current;
+    if (!connector || !hello) throw closedError(name);
+    const link = { name, era, connector, hello, standing: this.#standing, log, clock };
+    await signOfLife({ ...link, onNews, nextId: () => String(++this.#sequence) }, signOfLifeMs);
+  }
+
+  /** The server gave no sign of life on an open connection. One that is alone is made again, if nobody waits for it. */
+  async silent(error: UpstreamError): Promise<void> {
+    const connector = this.#connector;
+    const { isAlone, ofCalls } = this.#circuits;
+    const failures = ofCalls.failed(error, { opens: true });
+    this.#failed(error, connector, { what: 'server gives no sign of life', failures });
+    if (!isAlone || this.inFlight > 0) return;
+    this.#forget();
+    await this.#drop(connector);
+    this.#reopening.start();
+  }
+
+  /** An admin wants to know now: it is not left alone any longer. */
   hurry(): void {
-    this.#pause.end();
+    this.#circuits.hurry();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#reopening);
+    this.#reopening.stop();
     this.#forget();
     const connector = this.#connector;
     this.#connector = undefined;
-    const all = connector ? [connector, ...this.#retired] : [...this.#retired];
-    await Promise.all(all.map((one) => one.close()));
+    await Promise.all([connector?.close(), this.#retired.close()]);
   }
 
   async #open(): Promise<Hello> {
-    const { name, era, capabilities, startTimeoutMs } = this.options;
+    const { name, startTimeoutMs } = this.options;
     this.inFlight++;
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(this.#timeout(startTimeoutMs)), startTimeoutMs);
     let connector: Connector | undefined;
     try {
       connector = this.options.open(this.#sink(() => connector));
       this.#connector = connector;
-      const shake = era === 'modern' ? modernHandshake : legacyHandshake;
-      const hello = await shake(connector, capabilities, controller.signal);
+      const hello = await start(connector, this.options);
       if (this.#connector !== connector) throw closedError(name);
-      this.#pause.succeeded();
+      this.#circuits.connected();
       this.#current = hello;
       this.#begin(connector, hello);
       return hello;
     } catch (error) {
       this.#forget();
       if (error instanceof OtherEraError) {
+        this.#circuits.release();
         await this.#drop(connector);
         throw error;
       }
-      const failure =
-        error instanceof UpstreamError
-          ? error
-          : new UpstreamError('unreachable', `The server "${name}" cannot be reached.`, { cause: error });
+      const failure = failureToStart(name, error);
       const cost = failure.kind === 'timeout' ? startTimeoutMs : 0;
-      if (!this.#closed) this.#failed(failure, connector, { what: 'server did not start', cost });
+      if (!this.#closed)
+        this.#failed(failure, connector, {
+          what: 'server did not start',
+          failures: this.#circuits.notConnected(failure, cost),
+        });
       await this.#drop(connector);
       throw failure;
     } finally {
-      clearTimeout(timer);
       this.inFlight--;
     }
   }
@@ -178,36 +211,20 @@ export class Upstream {
   #begin(connector: Connector, hello: Hello): void {
     this.interests.begin(connector, hello);
     if (hello.era === 'legacy' && 'logging' in hello.capabilities) this.levels.begin();
+    if (this.#wasReady) this.#standing.restarts++;
     if (this.#wasReady) this.options.onGap?.();
     this.#wasReady = true;
   }
 
-  /** From now on there is a pause, longer after each failure in a row. */
   #failed(
     error: UpstreamError,
     connector: Connector | undefined,
-    { what, cost }: { what: string; cost: number },
+    { what, failures }: { what: string; failures: number },
   ): void {
-    const failures = this.#pause.failed(error, cost);
-    const { name, log } = this.options;
+    const { name, log, clock } = this.options;
+    this.#standing.noted(error, clock());
     log.warn({ server: name, err: error, diagnostics: connector?.diagnostics(), failures }, what);
-    this.#reopenSoon();
-  }
-
-  /** Nobody who only listens would open it again. */
-  #reopenSoon(): void {
-    if (!this.interests.isEmpty) this.#reopen();
-  }
-
-  #reopen(): void {
-    if (this.#closed || this.#reopening) return;
-    this.#reopening = setTimeout(() => {
-      this.#reopening = undefined;
-      this.ready().catch((error: unknown) => {
-        if (error instanceof OtherEraError) this.options.onOtherEra?.();
-        else this.#reopenSoon();
-      });
-    }, this.#pause.remaining + reopenAfter).unref();
+    this.#reopening.soon();
   }
 
   #sink(current: () => Connector | undefined): Sink {
@@ -220,19 +237,15 @@ export class Upstream {
         // While it starts, #open() is told by its own exchange.
         if (!this.#current) return;
         this.#forget();
-        this.#failed(error, connector, { what: 'server closed the connection', cost: 0 });
+        const failures = this.#circuits.disconnected(error);
+        this.#failed(error, connector, { what: 'server closed the connection', failures });
         // What is left of it: sockets, timers, a process group.
-        connector.close().catch((cause: unknown) => {
-          this.options.log.debug(
-            { server: this.options.name, err: cause },
-            'connection did not close cleanly',
-          );
-        });
+        this.#retired.add(connector);
       },
       onGap: () => this.options.onGap?.(),
       onExpired: (error) => {
         this.#restart(error, current());
-        this.#reopen();
+        this.#reopening.start();
       },
     };
   }
@@ -252,11 +265,6 @@ export class Upstream {
     this.#connector = undefined;
     // Others may still get their answers on the old one.
     this.#retired.add(used);
-    used
-      .retire()
-      .catch((error: unknown) => log.debug({ server: name, err: error }, 'old session did not end cleanly'))
-      .finally(() => this.#retired.delete(used))
-      .catch(() => undefined);
   }
 
   async #drop(connector: Connector | undefined): Promise<void> {
@@ -267,15 +275,14 @@ export class Upstream {
   #send(outgoing: Outgoing, deadline: Deadline): Promise<RpcResponse> {
     const connector = this.#connector;
     const { name, era, log, onUnsolicited } = this.options;
-    if (!connector) return Promise.reject(this.#pause.reason ?? closedError(name));
+    if (!connector) return Promise.reject(this.#circuits.refusal ?? closedError(name));
     const rawId = String(++this.#sequence);
     return sendOver({ name, era, connector, log, rawId, deadline, onNews: onUnsolicited }, outgoing);
   }
 
   #ownRequest(method: string, rawParams: string): Promise<RpcResponse> {
-    const { startTimeoutMs: timeoutMs } = this.options;
-    const controller = new AbortController();
-    return this.request({ method, rawParams, controller, timeoutMs, isOwn: true });
+    const own = { controller: new AbortController(), timeoutMs: this.options.startTimeoutMs };
+    return this.request({ method, rawParams, ...own, isOwn: true });
   }
 
   async #setLevel(level: LogLevel): Promise<void> {
@@ -289,12 +296,5 @@ export class Upstream {
     if (message.kind === 'notification') return this.options.onUnsolicited(message);
     const { name, log } = this.options;
     if (this.#connector) answerServer(this.#connector, message, { name, log, ask: undefined });
-  }
-
-  #timeout(milliseconds: number): UpstreamError {
-    return new UpstreamError(
-      'timeout',
-      `The server "${this.options.name}" gave no answer within ${milliseconds / 1000} s.`,
-    );
   }
 }
