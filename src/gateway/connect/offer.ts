@@ -1,0 +1,13 @@
+import type { Filled, SnapshotServer } from '../../access/index.ts';
+
+/** A server as somebody reaches it. */
+export interface Reached {
+  readonly server: SnapshotServer;
+  readonly filled: Filled;
+}
+
+/** What somebody is offered who has to connect an account before a server can be used. */
+export interface Offer extends Reached {
+  /** Why the account that was there does not count any more; undefined: there was none. */
+  readonly problem: string | undefined;
+}
