@@ -1,4 +1,4 @@
-/** Cuts a byte stream into lines, with a limit on how long one may grow. */
+/** Cuts a byte stream into lines, empty ones too, with a limit on how long one may grow. */
 export class LineReader {
   #chunks: Buffer[] = [];
   #size = 0;
@@ -26,7 +26,7 @@ export class LineReader {
       this.#chunks = [];
       this.#size = 0;
       start = newline + 1;
-      if (line?.trim()) this.#onLine(line);
+      this.#onLine(line ?? '');
     }
     if (start < chunk.length) this.#keep(chunk.subarray(start));
   }

@@ -19,9 +19,9 @@ export class PendingExchanges {
   readonly #waiting = new Map<RawId, Waiting>();
   /** Given up by their callers, but the server may still be at work on them. */
   readonly #abandoned = new Map<RawId, NodeJS.Timeout>();
-  readonly #sink: Sink;
+  readonly #sink: Pick<Sink, 'onMessage'>;
 
-  constructor(sink: Sink) {
+  constructor(sink: Pick<Sink, 'onMessage'>) {
     this.#sink = sink;
   }
 

@@ -14,6 +14,7 @@ import {
 } from '../../../test/upstream-world.ts';
 import { connectorContract } from './connectors.contract.ts';
 import type { Sink } from './contract.ts';
+import { launchPlainly } from './launched.ts';
 import { StdioConnector } from './stdio.ts';
 
 const program = fileURLToPath(new URL('../../../test/fakes/hostile-stdio.ts', import.meta.url));
@@ -31,17 +32,19 @@ interface How {
 }
 
 function open(sink: Sink, how: How = {}): StdioConnector {
-  return new StdioConnector(
+  const secrets = how.secrets ?? [];
+  const launched = launchPlainly(
     {
       type: 'stdio',
       command: how.command ?? process.execPath,
       args: how.args ?? [program, 'ok'],
       env: how.env ?? {},
       cwd: process.cwd(),
-      secrets: how.secrets ?? [],
+      secrets,
     },
-    { name: 'fake', maxResponseBytes, sink, log, reaper: how.reaper ?? reaper, binDirs: [] },
+    { reaper: how.reaper ?? reaper, binDirs: [] },
   );
+  return new StdioConnector(launched, { name: 'fake', maxResponseBytes, sink, log, secrets });
 }
 
 connectorContract('stdio', {

@@ -1,75 +1,54 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { parseMessage, type RpcResponse } from '../rpc/message.ts';
-import {
-  type Connector,
-  type ConnectorOptions,
-  type Destination,
-  type Exchange,
-  UpstreamError,
-} from './contract.ts';
+import { type Connector, type ConnectorOptions, type Exchange, UpstreamError } from './contract.ts';
+import { LastWords } from './last-words.ts';
+import type { Launched } from './launched.ts';
 import { LineReader } from './lines.ts';
 import { closedError, PendingExchanges } from './pending.ts';
-import type { Reaper } from './reaper.ts';
-
-type StdioDestination = Extract<Destination, { type: 'stdio' }>;
-
-/** What a server may know of the gate's environment; everything else, secrets above all, stays here. */
-const passedOn = [
-  'PATH',
-  'HOME',
-  'USER',
-  'LOGNAME',
-  'SHELL',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'TMPDIR',
-  'SYSTEMROOT',
-  'APPDATA',
-  'LOCALAPPDATA',
-  'TEMP',
-  'TMP',
-];
 
 /** How long a server may take to leave after its input ends, then after SIGTERM, in milliseconds. */
 const grace = 2_000;
-const stderrKept = 4_096;
 /** How long what an exited server wrote last may take to arrive, in milliseconds. */
 const lastWords = 500;
 /** What a server that does not read may leave waiting for it, in bytes. */
 const mostUnsent = 16 * 1024 * 1024;
+/**
+ * What a server may print between two messages that is none, in bytes: some print a log there, none prints for ever.
+ * A line counts for more than it holds, because looking at it costs more.
+ */
+const mostNoise = 16 * 1024 * 1024;
+const costOfLine = 1_024;
+/** Messages that are no answers: so many at once, and so many a second after that. */
+const mostNews = { burst: 10_000, perSecond: 1_000 };
 
 export interface StdioOptions extends ConnectorOptions {
-  readonly reaper: Reaper;
-  /** Directories searched for commands before PATH, e.g. the package's own `node_modules/.bin`. */
-  readonly binDirs: readonly string[];
+  /** Filled-in secrets, so that what the server prints can be rid of them. */
+  readonly secrets: readonly string[];
+  /** There is more to read in `diagnostics()`. */
+  readonly onDiagnostics?: () => void;
 }
 
 /** A server that is a child process and speaks newline-delimited JSON (basic/transports/stdio.mdx). */
 export class StdioConnector implements Connector {
   readonly cancelsByClosing = false;
   readonly #options: StdioOptions;
+  readonly #launched: Launched;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #pending: PendingExchanges;
-  readonly #secrets: readonly string[];
-  #stderr = '';
+  readonly #stderr: LastWords;
   #gone: UpstreamError | undefined;
   #reading: Promise<void> | undefined;
+  #noise = 0;
+  #news = mostNews.burst;
+  #newsSince = performance.now();
 
-  constructor(destination: StdioDestination, options: StdioOptions) {
+  constructor(launched: Launched, options: StdioOptions) {
     this.#options = options;
+    this.#launched = launched;
+    this.#child = launched.child;
     this.#pending = new PendingExchanges(options.sink);
-    this.#secrets = destination.secrets.filter((secret) => secret !== '');
-    this.#child = spawn(destination.command, destination.args, {
-      cwd: destination.cwd,
-      env: { ...environment(options.binDirs), ...destination.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      // A process group of its own, so that whatever it starts can be ended with it.
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-    });
-    if (this.#child.pid !== undefined) options.reaper.add(this.#child.pid);
+    this.#stderr = new LastWords(this.#child.stderr, options.secrets, options.onDiagnostics);
     this.#watch();
   }
 
@@ -89,10 +68,16 @@ export class StdioConnector implements Connector {
 
   /** The end of what the server wrote to stderr, without the secrets that it was given. */
   diagnostics(): string {
-    const longest = Math.max(0, ...this.#secrets.map((secret) => secret.length));
-    // What was cut may begin with half a secret, which nobody would recognize.
-    const whole = this.#stderr.slice(this.#stderr.length < stderrKept ? 0 : longest);
-    return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '[secret]'), whole);
+    return this.#stderr.text();
+  }
+
+  /** Whoever takes its messages cannot keep up: the server waits until `goOn`. */
+  hold(): void {
+    this.#child.stdout.pause();
+  }
+
+  goOn(): void {
+    this.#child.stdout.resume();
   }
 
   /** Its sessions end with the connection, so there is nothing to wait for. */
@@ -102,33 +87,25 @@ export class StdioConnector implements Connector {
 
   async close(): Promise<void> {
     this.#fail(closedError(this.#options.name));
-    if (this.#exited()) return this.#endGroup('SIGKILL');
+    if (this.#exited()) return this.#launched.signal('SIGKILL');
     this.#child.stdin.end();
-    if (await this.#exitsWithin(grace)) return this.#endGroup('SIGKILL');
-    this.#endGroup('SIGTERM');
+    this.goOn();
+    if (await this.#exitsWithin(grace)) return this.#launched.signal('SIGKILL');
+    this.#launched.signal('SIGTERM');
     await this.#exitsWithin(grace);
-    this.#endGroup('SIGKILL');
+    this.#launched.signal('SIGKILL');
     return undefined;
   }
 
   #watch(): void {
     const { name, maxResponseBytes } = this.#options;
+    const tooLarge = `The server "${name}" sent a message larger than ${maxResponseBytes} bytes.`;
     const reader = new LineReader(
       maxResponseBytes,
       (line) => this.#receive(line),
-      () =>
-        this.#break(
-          new UpstreamError(
-            'too_large',
-            `The server "${name}" sent a message larger than ${maxResponseBytes} bytes.`,
-          ),
-        ),
+      () => this.#break(new UpstreamError('too_large', tooLarge)),
     );
     this.#child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
-    // Always drained, so that a server that floods stderr is never blocked by us and never fills our memory.
-    this.#child.stderr.on('data', (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.subarray(-stderrKept).toString('utf8')).slice(-stderrKept);
-    });
     for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) {
       stream.on('error', (cause) => this.#break(closedError(name, cause)));
     }
@@ -137,7 +114,7 @@ export class StdioConnector implements Connector {
     );
     this.#child.on('exit', (code, signal) => {
       const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
-      const gone = new UpstreamError('closed', `The server "${name}" ${how}.`);
+      const gone = new UpstreamError('closed', `The server "${name}" ${this.#launched.reason() ?? how}.`);
       // Its last answer may still be on the way through the pipe; something it started may hold the pipe open for ever.
       const late = setTimeout(() => this.#break(gone), lastWords);
       this.#child.once('close', () => {
@@ -148,13 +125,32 @@ export class StdioConnector implements Connector {
   }
 
   #receive(line: string): void {
-    const parsed = parseMessage(line);
-    if (parsed.ok) this.#pending.deliver(parsed.message);
-    else
-      this.#options.log.debug(
-        { server: this.#options.name, reason: parsed.code },
-        'line on stdout that is no JSON-RPC message',
-      );
+    if (this.#gone) return;
+    // Most of what is no message shows at its first character, and a failed parsing is slow.
+    const parsed = /^\s*\{/.test(line) ? parseMessage(line) : undefined;
+    if (parsed?.ok) {
+      this.#noise = 0;
+      if (parsed.message.kind !== 'response' && this.#isTooMuchNews())
+        return this.#flooded('it says more than anybody asked for');
+      return this.#pending.deliver(parsed.message);
+    }
+    this.#noise += line.length + costOfLine;
+    if (this.#noise > mostNoise) return this.#flooded('what it prints is not MCP');
+    const { name, log } = this.#options;
+    return log.debug({ server: name, reason: parsed?.code }, 'line on stdout that is no JSON-RPC message');
+  }
+
+  /** Whoever hears it must not drown in it, the caller of one tool neither. */
+  #isTooMuchNews(): boolean {
+    const now = performance.now();
+    const { burst, perSecond } = mostNews;
+    this.#news = Math.min(burst, this.#news + ((now - this.#newsSince) / 1000) * perSecond) - 1;
+    this.#newsSince = now;
+    return this.#news < 0;
+  }
+
+  #flooded(why: string): void {
+    this.#break(new UpstreamError('protocol', `The server "${this.#options.name}" was ended: ${why}.`));
   }
 
   async #write(text: string): Promise<void> {
@@ -188,7 +184,7 @@ export class StdioConnector implements Connector {
     if (this.#gone) return;
     this.#fail(error);
     this.#options.sink.onClosed(error);
-    this.#endGroup('SIGKILL');
+    this.#launched.signal('SIGKILL');
   }
 
   #fail(error: UpstreamError): void {
@@ -208,26 +204,4 @@ export class StdioConnector implements Connector {
       () => false,
     );
   }
-
-  /** Ends the whole process group; it may outlive the process that began it. */
-  #endGroup(signal: NodeJS.Signals): void {
-    const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      if (process.platform === 'win32') this.#child.kill(signal);
-      else process.kill(-pid, signal);
-    } catch {
-      // ESRCH: nobody is left in the group, which is what was wanted.
-    }
-    if (signal === 'SIGKILL') this.#options.reaper.remove(pid);
-  }
-}
-
-function environment(binDirs: readonly string[]): Record<string, string> {
-  const separator = process.platform === 'win32' ? ';' : ':';
-  const kept = passedOn.flatMap((name) =>
-    process.env[name] === undefined ? [] : [[name, process.env[name]] as const],
-  );
-  const path = [...binDirs, process.env['PATH'] ?? ''].join(separator);
-  return { ...Object.fromEntries(kept), PATH: path };
 }

@@ -1,0 +1,132 @@
+import type { InForce } from '../../contract.ts';
+import type { System } from './offered.ts';
+
+/** What holds servers on this system, everything that could hold one. */
+export function inForce(system: System): InForce[] {
+  return [
+    environment,
+    user(system),
+    rights(system),
+    files(system),
+    processIds(system),
+    memory(system),
+    processes(system),
+    processors(system),
+    openFiles,
+    disk,
+    network(system),
+  ];
+}
+
+const environment: InForce = {
+  feature: 'environment',
+  state: 'on',
+  how: 'a server gets PATH, HOME, TMPDIR, the language and what its definition names, and nothing of the gate’s',
+};
+
+const openFiles: InForce = {
+  feature: 'open files, file size, core dumps',
+  state: 'on',
+  how: 'setrlimit',
+};
+
+const disk: InForce = {
+  feature: 'disk',
+  state: 'partly',
+  how: 'its directories are measured again and again, twice a second while they are small, and it is ended beyond its limit; no file may be larger',
+};
+
+function user({ user }: System): InForce {
+  const isRoot = process.getuid?.() === 0;
+  if (user)
+    return {
+      feature: 'user',
+      state: 'on',
+      how: `servers run as ${user.name}${user.span > 1 ? ', each as another' : ''}, unless what their definition names is not theirs to use`,
+    };
+  return isRoot
+    ? {
+        feature: 'user',
+        state: 'off',
+        how: 'servers run as root; set TOOLGATE_RUNNER_USER, or start it as another user',
+      }
+    : {
+        feature: 'user',
+        state: 'partly',
+        how: 'servers run as the user that the runner has, who is not root',
+      };
+}
+
+function rights({ setpriv, walls }: System): InForce {
+  const on = setpriv || walls === 'bubblewrap';
+  return {
+    feature: 'rights',
+    state: on ? 'on' : 'off',
+    how: on ? 'no program can gain rights (no_new_privs)' : 'setpriv (util-linux) is not there',
+  };
+}
+
+function files({ walls, user }: System): InForce {
+  const feature = 'files';
+  if (walls === 'bubblewrap')
+    return {
+      feature,
+      state: 'on',
+      how: 'bubblewrap: the system read-only, its own directories, what its definition names',
+    };
+  return user
+    ? { feature, state: 'partly', how: `whatever ${user.name} may read; install bubblewrap` }
+    : {
+        feature,
+        state: 'off',
+        how: 'whatever the user of the runner may read, the gate’s files and environment too; install bubblewrap',
+      };
+}
+
+function processIds({ walls }: System): InForce {
+  const feature = 'other processes';
+  if (walls !== 'none')
+    return {
+      feature,
+      state: 'on',
+      how: `${walls}: a server sees no process but its own, and none outlives it`,
+    };
+  return {
+    feature,
+    state: 'partly',
+    how: 'its process group is ended with it, and daemons that carry its mark; one that takes the mark out outlives it',
+  };
+}
+
+function memory({ cgroups }: System): InForce {
+  const feature = 'memory';
+  return cgroups?.controllers.includes('memory')
+    ? { feature, state: 'on', how: `control groups, version ${cgroups.version}` }
+    : { feature, state: 'partly', how: 'looked at twice a second, and ended beyond its limit' };
+}
+
+function processes({ cgroups, countsOwnProcesses }: System): InForce {
+  const feature = 'processes';
+  if (cgroups?.controllers.includes('pids'))
+    return { feature, state: 'on', how: `control groups, version ${cgroups.version}` };
+  return countsOwnProcesses
+    ? { feature, state: 'on', how: 'setrlimit in a user namespace of its own' }
+    : { feature, state: 'partly', how: 'looked at twice a second, and ended beyond its limit' };
+}
+
+function processors({ cgroups }: System): InForce {
+  const feature = 'processors';
+  return cgroups?.controllers.includes('cpu')
+    ? { feature, state: 'on', how: `control groups, version ${cgroups.version}` }
+    : { feature, state: 'partly', how: 'the gate goes first (nice); nothing bounds what is left' };
+}
+
+function network({ closesNetwork, walls }: System): InForce {
+  return {
+    feature: 'network',
+    state: 'partly',
+    how: closesNetwork
+      ? `open, loopback included, unless a server is set to "network": "none" (${walls})`
+      : 'open, loopback included; a server that is set to "network": "none" does not start',
+  };
+}
