@@ -152,31 +152,34 @@ const serverVariables = z
 /** Whose variables: one server's, or `*` for those of every server. */
 export const everyServer = '*';
 
+/** What the admin API may set: whoever names a token endpoint is sent everybody’s sign-in tokens, so the file alone does. */
+const oauthAccount = z.strictObject({
+  kind: z
+    .literal('oauth')
+    .describe('Each user connects an account of their own: the authorization of the MCP specification.'),
+  scopes: z
+    .array(z.string().min(1).max(200))
+    .max(100)
+    .optional()
+    .describe('Default: what the server asks for.'),
+  issuer: httpUrl.optional().describe('The authorization server, where the MCP server does not name it.'),
+  clientId: z
+    .string()
+    .min(1)
+    .max(2000)
+    .optional()
+    .describe(
+      'Client that is registered there by hand; its secret is stored as the credential `oauth-client-secret`.',
+    ),
+  authorizeParams: z
+    .record(z.string().min(1).max(100), z.string().max(1000))
+    .optional()
+    .describe('Added to the authorization request, such as `access_type=offline`.'),
+});
+
 /** How each user signs in to a server with an account of their own: the user-level form of `${credential}`. */
 export const accountSettings = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z
-      .literal('oauth')
-      .describe('Each user connects an account of their own: the authorization of the MCP specification.'),
-    scopes: z
-      .array(z.string().min(1).max(200))
-      .max(100)
-      .optional()
-      .describe('Default: what the server asks for.'),
-    issuer: httpUrl.optional().describe('The authorization server, where the MCP server does not name it.'),
-    clientId: z
-      .string()
-      .min(1)
-      .max(2000)
-      .optional()
-      .describe(
-        'Client that is registered there by hand; its secret is stored as the credential `oauth-client-secret`.',
-      ),
-    authorizeParams: z
-      .record(z.string().min(1).max(100), z.string().max(1000))
-      .optional()
-      .describe('Added to the authorization request, such as `access_type=offline`.'),
-  }),
+  oauthAccount,
   z.strictObject({
     kind: z
       .enum(['token-exchange', 'on-behalf-of'])
@@ -390,8 +393,8 @@ export const serverView = z.object({
 
 /** What the admin API may create: remote servers only, because a command from an API is never run. */
 export const serverInput = z.discriminatedUnion('type', [
-  httpServer.extend({ id: serverId }),
-  sseServer.extend({ id: serverId }),
+  httpServer.extend({ id: serverId, account: oauthAccount.optional() }),
+  sseServer.extend({ id: serverId, account: oauthAccount.optional() }),
 ]);
 
 export const serverPatch = z.strictObject({

@@ -3,6 +3,7 @@
 import type { Clock } from '../platform/clock.ts';
 import { type Changes, createLive, type Db, type Live } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
+import type { AccessFile } from './contract.ts';
 import { loadSnapshot, type Snapshot } from './snapshot.ts';
 
 export { activeTenant } from './active-tenant.ts';
@@ -29,9 +30,16 @@ export interface Access {
 }
 
 /** Loads the first snapshot and keeps it up to date; rejects when the database cannot be read at start. */
-export async function createAccess(o: { db: Db; changes: Changes; log: Log; clock: Clock }): Promise<Access> {
+export async function createAccess(o: {
+  db: Db;
+  changes: Changes;
+  log: Log;
+  clock: Clock;
+  /** The contents of the config file in force: only what one of them says is trusted as the operator's own. */
+  written?: () => readonly AccessFile[];
+}): Promise<Access> {
   const load = async () => {
-    const snapshot = await loadSnapshot(o.db);
+    const snapshot = await loadSnapshot(o.db, o.written?.());
     for (const { server, message } of snapshot.problems) o.log.error({ server }, message);
     return snapshot;
   };

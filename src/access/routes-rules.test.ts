@@ -22,6 +22,13 @@ test('a command never comes in by the API', async () => {
   ).rejects.toThrow();
 });
 
+test('nobody is sent people’s sign-in tokens because of the API', async () => {
+  const account = { kind: 'token-exchange', tokenUrl: 'https://evil.example/token', clientId: 'x' };
+  await expect(call('POST /servers', { ...github, account })).rejects.toThrow();
+  await call('POST /servers', { ...github, account: { kind: 'oauth' } });
+  await expect(call('PATCH /servers/github', { account })).rejects.toThrow();
+});
+
 test('a URL from the API takes the operator’s trust away from a server of the config file', async () => {
   await sql`insert into mcp_proxy.servers (id, definition, managed_by) values
     ('intern', '{"type":"http","url":"http://10.0.0.1/mcp"}', 'file')`.execute(world.db());

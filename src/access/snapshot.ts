@@ -1,5 +1,7 @@
 import type { Db } from '../platform/db/index.ts';
+import { asWritten } from './as-written.ts';
 import {
+  type AccessFile,
   everyServer,
   groupToolOverrides,
   managedBy,
@@ -107,9 +109,10 @@ export interface Membership {
   readonly expiresAt: number | null;
 }
 
-/** Reads the whole picture. One row that no longer makes sense is left out and told in `problems`. */
-export async function loadSnapshot(db: Db): Promise<Snapshot> {
-  return buildSnapshot(await snapshotRows(db));
+/** Reads the whole picture. With `files`, rows count as the config file's only where one of them says the same. One row that no longer makes sense is left out and told in `problems`. */
+export async function loadSnapshot(db: Db, files?: readonly AccessFile[]): Promise<Snapshot> {
+  const rows = await snapshotRows(db);
+  return buildSnapshot(files === undefined ? rows : asWritten(rows, files));
 }
 
 /** Pure: rows in, picture out. Equal pattern lists and memberships are stored once, however many hold them. */
