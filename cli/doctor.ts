@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { api } from '../src/admin/contract.ts';
+import { api as gateway } from '../src/gateway/contract.ts';
 import { CallError, type Connection, connect, request } from './call.ts';
 import { type Outcome, table, type Terminal } from './terminal.ts';
 
@@ -24,6 +25,7 @@ export function doctorCommand(terminal: Terminal, outcome: Outcome): Command {
         await dataDirectory(terminal.env['TOOLGATE_DATA_DIR'] || '.toolgate'),
         await attempt('server', () => server(connection)),
         await attempt('config file', () => configFile(connection)),
+        ...(await runner(connection)),
       ];
       if (findings.some(({ state }) => state === 'bad')) outcome.code = 1;
       if (connection.json) return terminal.write(`${JSON.stringify({ findings }, null, 2)}\n`);
@@ -86,6 +88,26 @@ async function configFile({ call }: Connection): Promise<Omit<Finding, 'check'>>
   const due = changes.filter(({ kind }) => kind !== 'orphan').length;
   if (due === 0) return { state: 'ok', message: 'valid and applied' };
   return { state: 'warn', message: `valid, but ${due} to change; see "toolgate apply --dry-run"` };
+}
+
+/** Where servers run that are processes, and everything that holds them there. */
+async function runner({ call }: Connection): Promise<Finding[]> {
+  try {
+    const { mode, answers, message, inForce } = await call(gateway.getRunner, {});
+    const first: Finding = {
+      check: 'runner',
+      state: answers ? 'ok' : 'warn',
+      message: `${mode}: ${message}`,
+    };
+    const held = inForce.map(({ feature, state, how }): Finding => {
+      const shown = state === 'on' ? how : `${state}: ${how}`;
+      return { check: `runner: ${feature}`, state: state === 'off' ? 'warn' : 'ok', message: shown };
+    });
+    return [first, ...held];
+  } catch (error) {
+    if (error instanceof CallError) return [{ check: 'runner', state: 'bad', message: error.message }];
+    throw error;
+  }
 }
 
 async function attempt(check: string, look: () => Promise<Omit<Finding, 'check'>>): Promise<Finding> {

@@ -8,7 +8,7 @@ import { type Call, CallError, connect } from './call.ts';
 import { serversIn, withPlan } from './import/edit-config.ts';
 import { type Format, formats, type Plan, type PlannedServer } from './import/plan.ts';
 import { ImportError, readPlan } from './import/read-plan.ts';
-import { table, type Terminal } from './terminal.ts';
+import { plain, table, type Terminal } from './terminal.ts';
 
 interface Options {
   readonly format?: Format;
@@ -94,7 +94,7 @@ function report(plan: Plan): string {
   const rows = plan.servers.map(({ id, from, entry, keys }) => [
     id,
     from,
-    String(entry['url'] ?? [entry['command'], ...listOf(entry['args'])].join(' ')),
+    typeof entry['url'] === 'string' ? entry['url'] : [entry['command'], ...listOf(entry['args'])].join(' '),
     keys.map(({ name }) => name).join(', '),
   ]);
   const grants = [...plan.groups, ...plan.users].map(([name, ids]) => [name, ids.join(', ')]);
@@ -102,7 +102,9 @@ function report(plan: Plan): string {
     const own = plan.notes.filter((note) => note.kind === kind);
     return own.length === 0
       ? []
-      : [`\n${headings[kind]}:\n${own.map(({ about, text }) => `  ${about}: ${text}`).join('\n')}\n`];
+      : [
+          `\n${headings[kind]}:\n${own.map(({ about, text }) => `  ${plain(`${about}: ${text}`)}`).join('\n')}\n`,
+        ];
   });
   const granted = grants.length === 0 ? '' : `\n${table(['MAY USE', 'SERVERS'], grants, '')}`;
   const nobody =

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { api as access, type Principal } from '../src/access/contract.ts';
 import type { ApplyOptions, ConfigChange } from '../src/admin/contract.ts';
 import { configRoutes, createAdminApp } from '../src/admin/index.ts';
+import { api as gateway } from '../src/gateway/contract.ts';
 import { api as identity } from '../src/identity/contract.ts';
 import { route } from '../src/platform/contract.ts';
 import { AppError } from '../src/platform/errors.ts';
@@ -71,6 +72,14 @@ const app = createAdminApp({
         ? { items: [token], nextCursor: 'c' }
         : { items: [{ ...token, name: 'second' }], nextCursor: null },
     ),
+    route(gateway.getRunner, async () => ({
+      ...{ mode: 'child' as const, answers: true, message: 'The runner answers.', processes: 1 },
+      inForce: [
+        { feature: 'memory', state: 'on' as const, how: 'control groups' },
+        { feature: 'disk', state: 'partly' as const, how: 'measured' },
+        { feature: 'files', state: 'off' as const, how: 'whatever the user may read' },
+      ],
+    })),
     route(identity.revokeToken, async ({ params }) => {
       seen.push(params);
       return undefined;
@@ -219,6 +228,10 @@ test('doctor finds a healthy machine healthy', async () => {
     ['data directory', 'ok'],
     ['server', 'ok'],
     ['config file', 'ok'],
+    ['runner', 'ok'],
+    ['runner: memory', 'ok'],
+    ['runner: disk', 'ok'],
+    ['runner: files', 'warn'],
   ]);
   expect(code).toBe(0);
 });
@@ -243,4 +256,25 @@ test('doctor says when the data directory cannot be used', async () => {
   });
   expect(out).toContain('cannot be written');
   expect(code).toBe(1);
+});
+
+test.each([
+  { mcpServers: { 'a\u001b[2J': { command: 'x', 'timeout\u001b[2J': 1 } } },
+  { 'crm\u001b[2J': { mcp_endpoint: 'https://crm.acme.com/mcp', allowed_groups: ['\u001b[2J'] } },
+])('a file of another program cannot steer the terminal when it is imported', async (content) => {
+  const file = path.join(directory, 'foreign.json');
+  writeFileSync(file, JSON.stringify(content));
+  const { out, errors } = await toolgate(`import ${file} --config ${path.join(directory, 'none.json')}`);
+  expect(out + errors).toContain('[2J');
+  expect(out + errors).not.toContain('\u001b');
+});
+
+test('an error that quotes what a file holds cannot steer the terminal, and keeps its lines', async () => {
+  const file = path.join(directory, 'foreign.json');
+  const servers = { a: { command: 'x', disabledTools: ['\u001b[2J '.repeat(200)] } };
+  writeFileSync(file, JSON.stringify({ mcpServers: servers }));
+  const { code, errors } = await toolgate(`import ${file} --config ${path.join(directory, 'none.json')}`);
+  expect(code).toBe(1);
+  expect(errors).toMatch(/^toolgate: Nothing was written.*:\n/);
+  expect(errors).not.toContain('\u001b');
 });

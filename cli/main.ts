@@ -1,16 +1,30 @@
 // `toolgate …`: reads the command line, runs one command, answers with an exit code.
 import { Command, CommanderError } from 'commander';
+import { addCommand } from './add.ts';
 import { applyCommand } from './apply.ts';
 import { CallError } from './call.ts';
+import { catalogSearchCommand } from './catalog-search.ts';
+import { catalogShowCommand } from './catalog-show.ts';
+import { credentialsExplainCommand } from './credentials-explain.ts';
+import { credentialsImportCommand } from './credentials-import.ts';
+import { credentialsListCommand } from './credentials-list.ts';
+import { credentialsMissingCommand } from './credentials-missing.ts';
+import { credentialsRemoveCommand } from './credentials-remove.ts';
+import { credentialsSetCommand } from './credentials-set.ts';
 import { doctorCommand } from './doctor.ts';
 import { explainCommand } from './explain.ts';
+import { keysListCommand } from './keys-list.ts';
+import { keysRetireCommand } from './keys-retire.ts';
+import { keysRotateCommand } from './keys-rotate.ts';
+import { keysWrapCommand } from './keys-wrap.ts';
 import { importCommand } from './import.ts';
 import { migrateCommand } from './migrate.ts';
 import { openWebUiCommand } from './openwebui-install.ts';
 import { pinsAcceptCommand } from './pins-accept.ts';
 import { pinsListCommand } from './pins-list.ts';
+import { runnerCommand } from './runner.ts';
 import { serveCommand } from './serve.ts';
-import type { Outcome, Terminal } from './terminal.ts';
+import { type Outcome, plain, type Terminal } from './terminal.ts';
 import { tokenCreateCommand } from './token-create.ts';
 import { tokenListCommand } from './token-list.ts';
 import { tokenRevokeCommand } from './token-revoke.ts';
@@ -24,7 +38,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof CallError)) throw error;
-    terminal.complain(error.message);
+    // It may quote a file or an answer; some have lines of their own.
+    terminal.complain(error.message.split('\n').map(plain).join('\n'));
     return 1;
   }
 }
@@ -41,13 +56,36 @@ function program(terminal: Terminal, outcome: Outcome): Command {
   const token = new Command('token').description('API tokens and connection keys');
   for (const build of [tokenCreateCommand, tokenListCommand, tokenRevokeCommand])
     token.addCommand(build(terminal));
+  const keys = new Command('keys').description('master keys that secrets are sealed under');
+  for (const build of [keysListCommand, keysRotateCommand, keysRetireCommand, keysWrapCommand])
+    keys.addCommand(build(terminal, outcome));
+  const credentials = new Command('credentials').description(
+    'keys of tool servers: whose they are, and which',
+  );
+  for (const build of [
+    ...[credentialsListCommand, credentialsSetCommand, credentialsRemoveCommand, credentialsImportCommand],
+    ...[credentialsMissingCommand, credentialsExplainCommand],
+  ])
+    credentials.addCommand(build(terminal));
   const pins = new Command('pins').description('definitions of tools: what changed, and accepting it');
   for (const build of [pinsListCommand, pinsAcceptCommand]) pins.addCommand(build(terminal));
-  for (const build of [serveCommand, migrateCommand, doctorCommand, openWebUiCommand])
+  const catalog = new Command('catalog').description('servers that can be installed');
+  for (const build of [catalogSearchCommand, catalogShowCommand]) catalog.addCommand(build(terminal));
+  for (const build of [
+    serveCommand,
+    runnerCommand,
+    migrateCommand,
+    doctorCommand,
+    openWebUiCommand,
+    addCommand,
+  ])
     root.addCommand(build(terminal, outcome));
   for (const build of [applyCommand, explainCommand, importCommand]) root.addCommand(build(terminal));
   root.addCommand(token);
+  root.addCommand(keys);
+  root.addCommand(credentials);
   root.addCommand(pins);
+  root.addCommand(catalog);
   quietExit(root, terminal);
   return root;
 }
@@ -60,5 +98,6 @@ function quietExit(command: Command, terminal: Terminal): void {
 
 if (import.meta.main) {
   const { processTerminal } = await import('./terminal.ts');
-  process.exitCode = await run(process.argv.slice(2), processTerminal());
+  const { processInput } = await import('./process-input.ts');
+  process.exitCode = await run(process.argv.slice(2), { ...processTerminal(), input: processInput() });
 }

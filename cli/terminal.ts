@@ -5,6 +5,19 @@ export interface Terminal {
   readonly writeError: (text: string) => void;
   /** One sentence about what went wrong. */
   readonly complain: (message: string) => void;
+  /** Whoever sits there, or what is piped in; absent where there is neither. */
+  readonly input?: Input;
+}
+
+export interface Input {
+  /** Somebody can be asked; otherwise there is only what is piped in. */
+  readonly isPerson: boolean;
+  /** Everything that is piped in. */
+  read(): Promise<string>;
+  /** One line of an answer. */
+  ask(question: string): Promise<string>;
+  /** The same without showing what is typed. */
+  askHidden(question: string): Promise<string>;
 }
 
 /** Where a command that ends without an exception, but not well, leaves its exit code. */

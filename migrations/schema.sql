@@ -25,6 +25,7 @@ create table mcp_proxy.api_analytics (
   arguments jsonb,
   constraint api_analytics_pkey PRIMARY KEY (id)
 );
+alter table mcp_proxy.api_analytics enable row level security;
 
 create table mcp_proxy.api_tokens (
   id uuid not null,
@@ -48,6 +49,7 @@ create table mcp_proxy.api_tokens (
   constraint api_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint api_tokens_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.api_tokens enable row level security;
 
 create table mcp_proxy.audit_log (
   id bigint not null generated always as identity,
@@ -63,6 +65,25 @@ create table mcp_proxy.audit_log (
   client_ip text,
   constraint audit_log_pkey PRIMARY KEY (id)
 );
+alter table mcp_proxy.audit_log enable row level security;
+
+create table mcp_proxy.browser_sessions (
+  id text not null,
+  user_email text not null,
+  how text not null,
+  token_id uuid,
+  token_tenant text,
+  stated_groups text[],
+  user_agent text,
+  created_at timestamp with time zone not null default now(),
+  last_seen_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint browser_sessions_pkey PRIMARY KEY (id),
+  constraint browser_sessions_token_id_fkey FOREIGN KEY (token_id) REFERENCES mcp_proxy.api_tokens(id) ON DELETE CASCADE,
+  constraint browser_sessions_token_tenant_fkey FOREIGN KEY (token_tenant) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
+  constraint browser_sessions_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
+);
+alter table mcp_proxy.browser_sessions enable row level security;
 
 create table mcp_proxy.credentials (
   id uuid not null default gen_random_uuid(),
@@ -73,11 +94,15 @@ create table mcp_proxy.credentials (
   last_four text not null default ''::text,
   updated_at timestamp with time zone not null default now(),
   updated_by text not null default 'runbook'::text,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone,
+  changed_in xid8 not null default pg_current_xact_id(),
   constraint credentials_pkey PRIMARY KEY (id),
   constraint credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint credentials_tenant_id_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, server_id, name)
 );
+alter table mcp_proxy.credentials enable row level security;
 
 create table mcp_proxy.file_entries (
   record text not null,
@@ -87,6 +112,7 @@ create table mcp_proxy.file_entries (
   constraint file_entries_pkey PRIMARY KEY (record, id),
   constraint file_entries_record_check CHECK ((record = ANY (ARRAY['server'::text, 'tenant'::text, 'group'::text, 'user'::text])))
 );
+alter table mcp_proxy.file_entries enable row level security;
 
 create table mcp_proxy.group_credentials (
   id uuid not null default gen_random_uuid(),
@@ -99,12 +125,15 @@ create table mcp_proxy.group_credentials (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   updated_by text not null,
+  last_used_at timestamp with time zone,
+  changed_in xid8 not null default pg_current_xact_id(),
   constraint group_credentials_group_name_fkey FOREIGN KEY (group_name) REFERENCES mcp_proxy.groups(name) ON UPDATE CASCADE ON DELETE CASCADE,
   constraint group_credentials_pkey PRIMARY KEY (id),
   constraint group_credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint group_credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint group_credentials_tenant_id_group_name_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, group_name, server_id, name)
 );
+alter table mcp_proxy.group_credentials enable row level security;
 
 create table mcp_proxy.group_grants (
   group_name text not null,
@@ -116,6 +145,7 @@ create table mcp_proxy.group_grants (
   constraint group_grants_pkey PRIMARY KEY (group_name, server_id),
   constraint group_grants_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE
 );
+alter table mcp_proxy.group_grants enable row level security;
 
 create table mcp_proxy.groups (
   name text not null,
@@ -131,6 +161,7 @@ create table mcp_proxy.groups (
   constraint groups_pkey PRIMARY KEY (name),
   constraint groups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE SET NULL
 );
+alter table mcp_proxy.groups enable row level security;
 
 create table mcp_proxy.installation_secrets (
   name text not null,
@@ -138,6 +169,7 @@ create table mcp_proxy.installation_secrets (
   created_at timestamp with time zone not null default now(),
   constraint installation_secrets_pkey PRIMARY KEY (name)
 );
+alter table mcp_proxy.installation_secrets enable row level security;
 
 create table mcp_proxy.live_versions (
   topic text not null,
@@ -145,14 +177,20 @@ create table mcp_proxy.live_versions (
   changed_at timestamp with time zone not null default now(),
   constraint live_versions_pkey PRIMARY KEY (topic)
 );
+alter table mcp_proxy.live_versions enable row level security;
 
 create table mcp_proxy.master_keys (
   id text not null,
   is_current boolean not null default false,
   first_used_at timestamp with time zone not null default now(),
   retired_at timestamp with time zone,
+  rotation_asked_at timestamp with time zone,
+  lease_by text,
+  lease_until timestamp with time zone,
+  constraint master_keys_check CHECK (((NOT is_current) OR (retired_at IS NULL))),
   constraint master_keys_pkey PRIMARY KEY (id)
 );
+alter table mcp_proxy.master_keys enable row level security;
 
 create table mcp_proxy.memberships (
   user_email text not null,
@@ -164,6 +202,7 @@ create table mcp_proxy.memberships (
   constraint memberships_pkey PRIMARY KEY (user_email, group_name, source),
   constraint memberships_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.memberships enable row level security;
 
 create table mcp_proxy.oauth_attempts (
   id text not null,
@@ -178,6 +217,7 @@ create table mcp_proxy.oauth_attempts (
   constraint oauth_attempts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint oauth_attempts_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.oauth_attempts enable row level security;
 
 create table mcp_proxy.oauth_clients (
   id uuid not null default gen_random_uuid(),
@@ -193,10 +233,10 @@ create table mcp_proxy.oauth_clients (
   updated_by text not null,
   constraint oauth_clients_pkey PRIMARY KEY (id),
   constraint oauth_clients_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
-  constraint oauth_clients_source_check CHECK ((source = ANY (ARRAY['stored'::text, 'registered'::text]))),
-  constraint oauth_clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
-  constraint oauth_clients_tenant_id_server_id_issuer_source_key UNIQUE NULLS NOT DISTINCT (tenant_id, server_id, issuer, source)
+  constraint oauth_clients_source_check CHECK ((source = ANY (ARRAY['stored'::text, 'registered'::text, 'configured'::text]))),
+  constraint oauth_clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE
 );
+alter table mcp_proxy.oauth_clients enable row level security;
 
 create table mcp_proxy.pin_places (
   server_id text not null,
@@ -206,6 +246,7 @@ create table mcp_proxy.pin_places (
   constraint pin_places_pkey PRIMARY KEY (server_id, place),
   constraint pin_places_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE
 );
+alter table mcp_proxy.pin_places enable row level security;
 
 create table mcp_proxy.schema_migrations (
   name text not null,
@@ -213,6 +254,7 @@ create table mcp_proxy.schema_migrations (
   applied_at timestamp with time zone not null default now(),
   constraint schema_migrations_pkey PRIMARY KEY (name)
 );
+alter table mcp_proxy.schema_migrations enable row level security;
 
 create table mcp_proxy.servers (
   id text not null,
@@ -226,6 +268,7 @@ create table mcp_proxy.servers (
   constraint servers_managed_by_check CHECK ((managed_by = ANY (ARRAY['file'::text, 'admin'::text]))),
   constraint servers_pkey PRIMARY KEY (id)
 );
+alter table mcp_proxy.servers enable row level security;
 
 create table mcp_proxy.tenant_server_endpoints (
   tenant_id text not null,
@@ -237,6 +280,7 @@ create table mcp_proxy.tenant_server_endpoints (
   constraint tenant_server_endpoints_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint tenant_server_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE
 );
+alter table mcp_proxy.tenant_server_endpoints enable row level security;
 
 create table mcp_proxy.tenant_variables (
   tenant_id text not null,
@@ -249,6 +293,7 @@ create table mcp_proxy.tenant_variables (
   constraint tenant_variables_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint tenant_variables_tenant_id_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, server_id, name)
 );
+alter table mcp_proxy.tenant_variables enable row level security;
 
 create table mcp_proxy.tenants (
   id text not null,
@@ -262,6 +307,7 @@ create table mcp_proxy.tenants (
   constraint tenants_managed_by_check CHECK ((managed_by = ANY (ARRAY['file'::text, 'admin'::text]))),
   constraint tenants_pkey PRIMARY KEY (id)
 );
+alter table mcp_proxy.tenants enable row level security;
 
 create table mcp_proxy.tool_pins (
   id uuid not null default gen_random_uuid(),
@@ -281,6 +327,7 @@ create table mcp_proxy.tool_pins (
   constraint tool_pins_server_id_place_hash_key UNIQUE (server_id, place, hash),
   constraint tool_pins_status_check CHECK ((status = ANY (ARRAY['accepted'::text, 'pending'::text])))
 );
+alter table mcp_proxy.tool_pins enable row level security;
 
 create table mcp_proxy.user_accounts (
   id uuid not null default gen_random_uuid(),
@@ -299,6 +346,8 @@ create table mcp_proxy.user_accounts (
   lease_by text,
   connected_at timestamp with time zone not null default now(),
   refreshed_at timestamp with time zone,
+  generation integer not null default 1,
+  changed xid8 not null default pg_current_xact_id(),
   constraint user_accounts_pkey PRIMARY KEY (id),
   constraint user_accounts_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint user_accounts_state_check CHECK ((state = ANY (ARRAY['connected'::text, 'reconnect'::text]))),
@@ -306,6 +355,7 @@ create table mcp_proxy.user_accounts (
   constraint user_accounts_tenant_id_user_email_server_id_key UNIQUE NULLS NOT DISTINCT (tenant_id, user_email, server_id),
   constraint user_accounts_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.user_accounts enable row level security;
 
 create table mcp_proxy.user_credentials (
   id uuid not null default gen_random_uuid(),
@@ -318,12 +368,15 @@ create table mcp_proxy.user_credentials (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   updated_by text not null,
+  last_used_at timestamp with time zone,
+  changed_in xid8 not null default pg_current_xact_id(),
   constraint user_credentials_pkey PRIMARY KEY (id),
   constraint user_credentials_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint user_credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES mcp_proxy.tenants(id) ON DELETE CASCADE,
   constraint user_credentials_tenant_id_user_email_server_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, user_email, server_id, name),
   constraint user_credentials_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.user_credentials enable row level security;
 
 create table mcp_proxy.user_grants (
   user_email text not null,
@@ -336,6 +389,7 @@ create table mcp_proxy.user_grants (
   constraint user_grants_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE,
   constraint user_grants_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.user_grants enable row level security;
 
 create table mcp_proxy.user_identities (
   issuer text not null,
@@ -346,6 +400,7 @@ create table mcp_proxy.user_identities (
   constraint user_identities_pkey PRIMARY KEY (issuer, subject),
   constraint user_identities_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
+alter table mcp_proxy.user_identities enable row level security;
 
 create table mcp_proxy.users (
   email text not null,
@@ -359,6 +414,7 @@ create table mcp_proxy.users (
   constraint users_email_check CHECK ((email = lower(email))),
   constraint users_pkey PRIMARY KEY (email)
 );
+alter table mcp_proxy.users enable row level security;
 
 CREATE INDEX api_analytics_request ON mcp_proxy.api_analytics USING btree (request_id);
 
@@ -368,7 +424,15 @@ CREATE INDEX api_analytics_user ON mcp_proxy.api_analytics USING btree (user_ema
 
 CREATE INDEX api_tokens_user ON mcp_proxy.api_tokens USING btree (user_email);
 
+CREATE INDEX audit_log_refused ON mcp_proxy.audit_log USING btree (target_id, ((after ->> 'text'::text))) WHERE (action = 'credential.refused'::text);
+
 CREATE INDEX audit_log_time ON mcp_proxy.audit_log USING btree ("timestamp" DESC, id DESC);
+
+CREATE INDEX browser_sessions_expiry ON mcp_proxy.browser_sessions USING btree (expires_at);
+
+CREATE INDEX browser_sessions_user ON mcp_proxy.browser_sessions USING btree (user_email);
+
+CREATE INDEX group_credentials_group ON mcp_proxy.group_credentials USING btree (group_name);
 
 CREATE INDEX groups_tenant ON mcp_proxy.groups USING btree (tenant_id);
 
@@ -378,32 +442,56 @@ CREATE INDEX memberships_group ON mcp_proxy.memberships USING btree (group_name)
 
 CREATE INDEX oauth_attempts_expiry ON mcp_proxy.oauth_attempts USING btree (expires_at);
 
+CREATE INDEX oauth_attempts_user ON mcp_proxy.oauth_attempts USING btree (user_email, created_at);
+
+CREATE UNIQUE INDEX oauth_clients_place ON mcp_proxy.oauth_clients USING btree (tenant_id, server_id, source, (
+CASE
+    WHEN (source = 'registered'::text) THEN issuer
+    ELSE ''::text
+END)) NULLS NOT DISTINCT;
+
 CREATE INDEX tool_pins_time ON mcp_proxy.tool_pins USING btree (first_seen_at DESC, id DESC);
 
 CREATE INDEX tool_pins_tool ON mcp_proxy.tool_pins USING btree (server_id, place, tool);
 
-create view mcp_proxy.group_tenant_mapping as
+CREATE INDEX user_accounts_changed ON mcp_proxy.user_accounts USING btree (changed);
+
+CREATE INDEX user_accounts_server ON mcp_proxy.user_accounts USING btree (server_id);
+
+CREATE INDEX user_accounts_user ON mcp_proxy.user_accounts USING btree (user_email);
+
+CREATE INDEX user_credentials_user ON mcp_proxy.user_credentials USING btree (user_email);
+
+create view mcp_proxy.group_tenant_mapping with (security_invoker=true) as
  SELECT group_name,
     server_id AS tenant_id
    FROM mcp_proxy.group_grants;
 
-create view mcp_proxy.tenant_server_keys as
+create view mcp_proxy.tenant_server_keys with (security_invoker=true) as
  SELECT tenant_id,
     server_id,
     sealed AS api_key_encrypted
    FROM mcp_proxy.credentials
   WHERE ((tenant_id IS NOT NULL) AND (name = 'default'::text));
 
-create view mcp_proxy.user_group_membership as
+create view mcp_proxy.user_group_membership with (security_invoker=true) as
  SELECT user_email,
     group_name
    FROM mcp_proxy.memberships;
 
-create view mcp_proxy.user_tenant_access as
+create view mcp_proxy.user_tenant_access with (security_invoker=true) as
  SELECT user_email,
     server_id AS tenant_id,
     access_level
    FROM mcp_proxy.user_grants;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.app_role()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(nullif(current_setting('toolgate.role', true), ''), 'toolgate_app')
+$function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.bump_live_version()
  RETURNS trigger
@@ -413,6 +501,45 @@ begin
   update mcp_proxy.live_versions set version = version + 1, changed_at = now() where topic = tg_argv[0];
   perform pg_notify('toolgate_live', tg_argv[0]);
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.is_operator()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (NULLIF((current_setting('toolgate.scope'::text, true) = '*'::text), false) IS NOT NULL);
+
+CREATE OR REPLACE FUNCTION mcp_proxy.make_app_role()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  app text := mcp_proxy.app_role();
+  may_become text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+begin
+  if not exists (select from pg_roles where rolname = app) then
+    begin
+      execute format('create role %I nologin', app);
+    exception when duplicate_object or unique_violation then null; -- In this moment, for another database.
+    end;
+  end if;
+  if not pg_has_role(current_user, app, may_become) then
+    begin
+      execute format('grant %I to current_user', app);
+    exception when unique_violation then null;
+    end;
+  end if;
+  execute format('grant usage on schema mcp_proxy to %I', app);
+  execute format('grant select, insert, update, delete on all tables in schema mcp_proxy to %I', app);
+  execute format('grant execute on function mcp_proxy.is_operator() to %I', app);
+  execute format('grant usage on all sequences in schema mcp_proxy to %I', app);
+  execute format('alter default privileges in schema mcp_proxy grant select, insert, update, delete on tables to %I', app);
+  execute format('alter default privileges in schema mcp_proxy grant usage on sequences to %I', app);
+  -- What happened stays as it was written; the views are for runbooks.
+  execute format('revoke update, delete on mcp_proxy.audit_log, mcp_proxy.api_analytics from %I', app);
+  execute format('revoke insert, update, delete on mcp_proxy.schema_migrations from %I', app);
+  execute format('revoke all on mcp_proxy.user_group_membership, mcp_proxy.group_tenant_mapping,
+    mcp_proxy.user_tenant_access, mcp_proxy.tenant_server_keys from %I', app);
 end $function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.make_group()
@@ -438,11 +565,76 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.note_account_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.changed := pg_current_xact_id();
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.note_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.changed_in := pg_current_xact_id();
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.refuse_retired_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare retired timestamptz;
+begin
+  select retired_at into retired from mcp_proxy.master_keys
+    where id = substring(new.sealed from '^v[12]\.([0-9a-f]{8})\.') for key share;
+  if retired is not null then
+    raise exception 'the master key % is retired', substring(new.sealed from 4 for 8) using errcode = 'integrity_constraint_violation';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE PROCEDURE mcp_proxy.wall_by_tenant(IN target text)
+ LANGUAGE plpgsql
+AS $procedure$
+begin
+  execute format('alter table mcp_proxy.%I enable row level security', target);
+  execute format($policy$
+    create policy scope on mcp_proxy.%I
+      using (tenant_id = current_setting('toolgate.scope', true) or mcp_proxy.is_operator())
+      with check (tenant_id = current_setting('toolgate.scope', true) or mcp_proxy.is_operator())
+  $policy$, target);
+end $procedure$;
+
+CREATE OR REPLACE PROCEDURE mcp_proxy.wall_for_operator(IN target text)
+ LANGUAGE plpgsql
+AS $procedure$
+begin
+  execute format('alter table mcp_proxy.%I enable row level security', target);
+  execute format($policy$
+    create policy operator on mcp_proxy.%I
+      using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator())
+  $policy$, target);
+end $procedure$;
+
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF hash, user_email, service_name, tenant_id, may_forward_users, expires_at, revoked_at ON mcp_proxy.api_tokens FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('tokens');
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF tenant_id, server_id, name, sealed, last_four ON mcp_proxy.credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.group_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+CREATE TRIGGER note_change BEFORE INSERT OR UPDATE OF tenant_id, server_id, name, sealed, last_four ON mcp_proxy.credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.note_change();
+
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF tenant_id, group_name, server_id, name, sealed, last_four ON mcp_proxy.group_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+
+CREATE TRIGGER note_change BEFORE INSERT OR UPDATE OF tenant_id, group_name, server_id, name, sealed, last_four ON mcp_proxy.group_credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.note_change();
+
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.group_credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.group_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
@@ -450,7 +642,9 @@ CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.group_grants FOR EACH ROW E
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.groups FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.master_keys FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('master_keys');
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.installation_secrets FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF is_current, retired_at, rotation_asked_at ON mcp_proxy.master_keys FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('master_keys');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF user_email, group_name, source ON mcp_proxy.memberships FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
@@ -458,7 +652,9 @@ CREATE TRIGGER make_group BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EX
 
 CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.memberships FOR EACH ROW EXECUTE FUNCTION mcp_proxy.make_member();
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.oauth_clients FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('accounts');
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.oauth_attempts FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
+
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.oauth_clients FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE ON mcp_proxy.pin_places FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
 
@@ -472,9 +668,17 @@ CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.tenants FOR EA
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF status, missing_since ON mcp_proxy.tool_pins FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('pins');
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF state, sealed, problem ON mcp_proxy.user_accounts FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('accounts');
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF user_email, resource, state, problem, sealed, generation ON mcp_proxy.user_accounts FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('accounts');
 
-CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+CREATE TRIGGER note_change BEFORE UPDATE OF user_email, resource, state, problem, sealed, generation ON mcp_proxy.user_accounts FOR EACH ROW EXECUTE FUNCTION mcp_proxy.note_account_change();
+
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.user_accounts FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
+
+CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF tenant_id, user_email, server_id, name, sealed, last_four ON mcp_proxy.user_credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
+
+CREATE TRIGGER note_change BEFORE INSERT OR UPDATE OF tenant_id, user_email, server_id, name, sealed, last_four ON mcp_proxy.user_credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.note_change();
+
+CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.user_credentials FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_grants FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
@@ -483,3 +687,143 @@ CREATE TRIGGER make_member BEFORE INSERT ON mcp_proxy.user_grants FOR EACH ROW E
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE ON mcp_proxy.user_identities FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF email, disabled, default_tenant ON mcp_proxy.users FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('access');
+
+create policy scope_adds on mcp_proxy.api_analytics as PERMISSIVE for INSERT to public with check (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
+create policy scope_reads on mcp_proxy.api_analytics as PERMISSIVE for SELECT to public using (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
+create policy scope on mcp_proxy.api_tokens as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy scope_adds on mcp_proxy.audit_log as PERMISSIVE for INSERT to public with check (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
+create policy scope_reads on mcp_proxy.audit_log as PERMISSIVE for SELECT to public using (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.browser_sessions as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy scope on mcp_proxy.credentials as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.file_entries as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy scope on mcp_proxy.group_credentials as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.group_grants as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.groups as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy own_lock on mcp_proxy.groups as PERMISSIVE for UPDATE to public using ((tenant_id = current_setting('toolgate.scope'::text, true))) with check (false);
+
+create policy own_read on mcp_proxy.groups as PERMISSIVE for SELECT to public using ((tenant_id = current_setting('toolgate.scope'::text, true)));
+
+create policy operator on mcp_proxy.installation_secrets as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy any_bump on mcp_proxy.live_versions as PERMISSIVE for UPDATE to public using ((NULLIF(current_setting('toolgate.scope'::text, true), ''::text) IS NOT NULL));
+
+create policy any_read on mcp_proxy.live_versions as PERMISSIVE for SELECT to public using ((NULLIF(current_setting('toolgate.scope'::text, true), ''::text) IS NOT NULL));
+
+create policy operator on mcp_proxy.live_versions as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.master_keys as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.memberships as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy scope on mcp_proxy.oauth_attempts as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy scope on mcp_proxy.oauth_clients as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.pin_places as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator_reads on mcp_proxy.schema_migrations as PERMISSIVE for SELECT to public using (mcp_proxy.is_operator());
+
+create policy any_lock on mcp_proxy.servers as PERMISSIVE for UPDATE to public using ((NULLIF(current_setting('toolgate.scope'::text, true), ''::text) IS NOT NULL)) with check (false);
+
+create policy any_read on mcp_proxy.servers as PERMISSIVE for SELECT to public using ((NULLIF(current_setting('toolgate.scope'::text, true), ''::text) IS NOT NULL));
+
+create policy operator on mcp_proxy.servers as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy scope on mcp_proxy.tenant_server_endpoints as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy scope on mcp_proxy.tenant_variables as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.tenants as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy own_lock on mcp_proxy.tenants as PERMISSIVE for UPDATE to public using ((id = current_setting('toolgate.scope'::text, true))) with check (false);
+
+create policy own_read on mcp_proxy.tenants as PERMISSIVE for SELECT to public using ((id = current_setting('toolgate.scope'::text, true)));
+
+create policy operator on mcp_proxy.tool_pins as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy scope on mcp_proxy.user_accounts as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy scope on mcp_proxy.user_credentials as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.user_grants as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.user_identities as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.users as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+grant insert, select on mcp_proxy.api_analytics to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.api_tokens to toolgate_app;
+
+grant insert, select on mcp_proxy.audit_log to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.browser_sessions to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.credentials to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.file_entries to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.group_credentials to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.group_grants to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.groups to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.installation_secrets to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.live_versions to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.master_keys to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.memberships to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.oauth_attempts to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.oauth_clients to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.pin_places to toolgate_app;
+
+grant select on mcp_proxy.schema_migrations to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.servers to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.tenant_server_endpoints to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.tenant_variables to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.tenants to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.tool_pins to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.user_accounts to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.user_credentials to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.user_grants to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.user_identities to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.users to toolgate_app;
+
+grant usage on later sequences to toolgate_app;
+
+grant delete, insert, select, update on later tables to toolgate_app;
+
+grant execute on routine mcp_proxy.is_operator() to public;
+
+grant execute on routine mcp_proxy.is_operator() to toolgate_app;
+
+grant usage on schema mcp_proxy to toolgate_app;
+
+grant usage on sequence mcp_proxy.audit_log_id_seq to toolgate_app;

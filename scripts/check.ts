@@ -18,6 +18,7 @@ const checks: readonly (readonly [name: string, command: Command])[] = [
   ['lint', ['node_modules/@biomejs/biome/bin/biome', 'lint', '--error-on-warnings', '.']],
   ['promises', ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings']],
   ['types', ['node_modules/typescript/bin/tsc', '-p', '.']],
+  ['catalog', ['scripts/catalog.ts', '--check']],
   ['unused', ['node_modules/knip/bin/knip.js', '--no-progress']],
   ['unused-in-production', ['node_modules/knip/bin/knip.js', '--no-progress', '--production']],
   ...generated,

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { httpServer, sseServer, stdioServer } from '../src/access/contract.ts';
 import { configFileSchema, environmentSchema } from '../src/config-schema.ts';
+import { catalogPage } from './catalog-page.ts';
 
 type Schema = z.core.JSONSchema.BaseSchema;
 
@@ -14,6 +15,7 @@ export function generatedFiles(): Record<string, string> {
   return {
     'docs/mcp-servers.schema.json': `${JSON.stringify(schema, null, 2)}\n`,
     'docs/configuration.md': configurationPage(schema),
+    'docs/catalog.md': catalogPage(),
     '.env.example': envExample(),
   };
 }
@@ -86,7 +88,9 @@ function configurationPage(schema: Schema): string {
     '',
     'JSON; comments and trailing commas are allowed. Every text may hold `${env:NAME}`, which becomes the value of that',
     'environment variable (`$${env:NAME}` stands for itself), and `${env:TOOLGATE_DATA_DIR}` is always there.',
-    '`${credential}` and `${credential:NAME}` in a server become the stored key of whoever calls.',
+    '`${credential}` and `${credential:NAME}` in a server become the stored [key](credentials.md) of whoever calls.',
+    '`${variable:NAME}` becomes a [value of the active tenant](routing.md#variables).',
+    '`${dataDir}` in the arguments and environment of a stdio server is a [directory of its own](runner.md#what-a-server-gets).',
     'Relative paths count from the directory that Toolgate was started in. Editors that know JSON Schema complete and',
     'check the file with [mcp-servers.schema.json](mcp-servers.schema.json).',
     '',

@@ -3,17 +3,21 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureChromium } from './chromium.mjs';
+import { ensureBubblewrap } from './bubblewrap.mjs';
 import { createProgress, program, runUnder, seconds } from './launch.mjs';
 import { ensurePostgres } from './postgres.mjs';
 import { ensureRedis } from './redis.mjs';
 import { ensureDependencies, ensureRuntime, projectRoot } from './runtime.mjs';
 
 await program(async () => {
-  const progress = createProgress(4);
+  const progress = createProgress(6);
   const node = await ensureRuntime(progress);
   await ensureDependencies({ dev: true }, progress);
   await ensurePostgres(progress);
   await ensureRedis(progress);
+  await ensureBubblewrap(progress);
+  await ensureChromium(progress);
   const results = mkdtempSync(join(tmpdir(), 'toolgate-test-'));
   try {
     return await runAll(node, process.argv.slice(2), results);

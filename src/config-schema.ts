@@ -2,7 +2,8 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { accessFile } from './access/contract.ts';
-import { metaToolsFile } from './gateway/contract.ts';
+import { catalogFile } from './catalog/contract.ts';
+import { limitsFile, metaToolsFile } from './gateway/contract.ts';
 import { identityFile } from './identity/contract.ts';
 const flag = z.stringbool({
   truthy: ['true', '1', 'yes'],
@@ -31,9 +32,27 @@ const origins = z
   .refine((list) => list.every(isOrigin), {
     message: 'must be origins such as https://chat.acme.com, separated by commas, or *',
   });
-const masterKey = z.string().refine((text) => /^[\w+/-]{43}=?$/.test(text.trim()), {
-  message: 'must be 32 bytes in base64; make one with: openssl rand -base64 32',
-});
+// What a key store wrapped begins with its name; the store judges the rest.
+const masterKeys = z.string().refine(
+  (text) =>
+    text
+      .trim()
+      .split(/[\s,]+/)
+      .every((key) => /^(?:[\w+/-]{43}=?|[a-z]+:\S+)$/.test(key)),
+  {
+    message:
+      'must be 32 bytes in base64 (make them with: openssl rand -base64 32) or what "toolgate keys wrap" prints; several are separated by commas',
+  },
+);
+
+const hostAndPort = z
+  .string()
+  .regex(/^.+:\d{1,5}$/, 'must be an address and a port, such as 127.0.0.1:8086')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+  });
+const wallKinds = ['bubblewrap', 'unshare', 'none'] as const;
 
 /** Every environment variable. docs/configuration.md and .env.example are printed from it. */
 export const environmentSchema = z.object({
@@ -53,15 +72,54 @@ export const environmentSchema = z.object({
     .string()
     .default('.toolgate')
     .describe('Where the embedded database and generated keys are kept.'),
-  TOOLGATE_MASTER_KEY: masterKey
+  TOOLGATE_MASTER_KEY: masterKeys
     .optional()
     .describe(
-      'Seals stored credentials: 32 bytes in base64. Absent: made at first start and kept in the data directory.',
+      'Seals stored credentials: 32 bytes in base64, or a key that a key store unwraps. One or several, separated by commas; see docs/master-keys.md.',
+    ),
+  TOOLGATE_MASTER_KEY_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'A file with master keys, where TOOLGATE_MASTER_KEY is absent. Without either, a key is made at first start and kept in the data directory.',
     ),
   TOOLGATE_ADMIN_TOKEN: z
     .string()
     .optional()
     .describe('Bearer token for the admin API. Absent: made at first start and kept in the data directory.'),
+  TOOLGATE_RUNNER: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe(
+      'Where servers run that are processes: `auto` in a runner, which Toolgate starts for itself unless TOOLGATE_RUNNER_URL names one; `off` beside Toolgate, held by nothing. On Windows always off.',
+    ),
+  TOOLGATE_RUNNER_URL: webUrl.optional().describe('A runner that was started by itself; see docs/runner.md.'),
+  TOOLGATE_RUNNER_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,}$/, 'must be 32 characters or more; make one with: openssl rand -base64 32')
+    .optional()
+    .describe('What opens the runner at TOOLGATE_RUNNER_URL; the same value there.'),
+  TOOLGATE_RUNNER_LISTEN: hostAndPort
+    .prefault('127.0.0.1:8086')
+    .describe('For `toolgate runner`: where it listens.'),
+  TOOLGATE_RUNNER_USER: z
+    .string()
+    .optional()
+    .describe(
+      'For a runner that is root: the user, by name or number, that servers run as; a range such as `60001-60999` gives each server, for each tenant, another one. Absent: nobody, where that breaks nothing. `root`: none.',
+    ),
+  TOOLGATE_RUNNER_WALLS: z
+    .enum(['auto', ...wallKinds])
+    .default('auto')
+    .describe(
+      'What the runner puts between servers and the rest of the machine: `auto` the best that works; any other must work, or it does not start.',
+    ),
+  TOOLGATE_RUNNER_CGROUPS: flag
+    .prefault('true')
+    .describe('Whether the runner uses control groups where it may.'),
+  TOOLGATE_RUNNER_PROCESSES: wholeNumber(1, 10_000)
+    .prefault('200')
+    .describe('Most servers in the runner at a time; one server, or one tenant, has at most half of them.'),
   OPEN_WEBUI_URL: webUrl
     .optional()
     .describe(
@@ -104,6 +162,16 @@ export const environmentSchema = z.object({
   CORS_ALLOWED_ORIGINS: origins
     .prefault('')
     .describe('Origins of web pages that may call Toolgate from a browser, separated by commas.'),
+  NPM_CONFIG_REGISTRY: webUrl
+    .optional()
+    .describe(
+      'npm registry that the catalog asks for versions; npx has its own setting of this name. Default: https://registry.npmjs.org.',
+    ),
+  UV_DEFAULT_INDEX: webUrl
+    .optional()
+    .describe(
+      'Index of Python packages that the catalog asks for versions; uvx has its own setting of this name. Default: https://pypi.org/simple.',
+    ),
   DEBUG: flag.prefault('false').describe('Log more.'),
 });
 
@@ -122,6 +190,14 @@ export const configFileSchema = accessFile.extend({
     })
     .prefault({})
     .describe('What outgoing connections may reach.'),
+  catalog: catalogFile
+    .default([])
+    .describe('Entries of the catalog for this installation alone, beside the shipped ones.'),
+  limits: limitsFile
+    .prefault({})
+    .describe(
+      'How many connections and processes there may be; `maxConnections` of a server bounds its own.',
+    ),
   metaTools: metaToolsFile
     .prefault({})
     .describe('When clients get three tools that find and call the others, instead of all of them.'),

@@ -64,6 +64,7 @@ test('every variable is read', async () => {
       TOOLGATE_CONFIG: 'other.json',
       TOOLGATE_DATA_DIR: 'data',
       TOOLGATE_MASTER_KEY: secret,
+      TOOLGATE_MASTER_KEY_FILE: 'keys',
       TOOLGATE_ADMIN_TOKEN: 'x'.repeat(32),
       OPEN_WEBUI_URL: 'http://webui:8080',
       WEBUI_SECRET_KEY: 'w',
@@ -84,6 +85,7 @@ test('every variable is read', async () => {
     PUBLIC_URL: 'https://gate.acme.com',
     TOOLGATE_CONFIG: path.join(directory, 'other.json'),
     TOOLGATE_DATA_DIR: path.join(directory, 'data'),
+    TOOLGATE_MASTER_KEY_FILE: path.join(directory, 'keys'),
     RATE_LIMIT_ENABLED: false,
     ENABLE_API_ANALYTICS: false,
     META_TOOLS_MODE: true,
@@ -103,7 +105,7 @@ test.each([
   [{ REDIS_URL: 'cache:6379' }, 'REDIS_URL: must be a redis:// or rediss:// URL'],
   [
     { TOOLGATE_MASTER_KEY: 'c2hvcnQ=' },
-    'TOOLGATE_MASTER_KEY: must be 32 bytes in base64; make one with: openssl rand -base64 32',
+    'TOOLGATE_MASTER_KEY: must be 32 bytes in base64 (make them with: openssl rand -base64 32) or what "toolgate keys wrap" prints; several are separated by commas',
   ],
   [{ RATE_LIMIT_PER_MINUTE: '0' }, 'RATE_LIMIT_PER_MINUTE: must be a whole number from 1 to 1000000'],
   [{ RATE_LIMIT_ENABLED: 'maybe' }, 'RATE_LIMIT_ENABLED: must be true, false, 1, 0, yes or no'],
@@ -113,6 +115,26 @@ test.each([
   ],
 ])('%j is refused', async (env, line) => {
   expect(await mistakes(env)).toEqual([line]);
+});
+
+test('several master keys, and those of a key store, are taken', async () => {
+  const stored = 'azure:https://acme.vault.azure.net/keys/toolgate/1#abc';
+  for (const value of [`${secret},${secret}`, `${secret}\n${stored}`, stored])
+    expect((await loadConfig({ TOOLGATE_MASTER_KEY: value }, directory)).TOOLGATE_MASTER_KEY).toBe(value);
+});
+
+test('the master key is never filled in where the file asks for it', async () => {
+  writeFileSync(
+    file,
+    '{ "mcpServers": { "a": { "type": "http", "url": "https://a.acme.com", "headers": { "X": "${env:TOOLGATE_MASTER_KEY}" } } } }',
+  );
+  expect(await mistakes({ TOOLGATE_MASTER_KEY: secret })).toEqual([
+    expect.stringContaining('"TOOLGATE_MASTER_KEY", which is not set'),
+  ]);
+  writeFileSync(file, '{}');
+  expect(
+    JSON.stringify((await loadConfig({ TOOLGATE_MASTER_KEY: secret }, directory)).variables),
+  ).not.toContain(secret);
 });
 
 test('the key that old Open WebUI versions shipped with is refused', async () => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import { danglingReferences, mcpoNotes, sameServers } from './access/index.ts';
+import { clashingEntries } from './catalog/index.ts';
 import { type ConfigFile, configFileSchema, environmentSchema } from './config-schema.ts';
 import { AppError, messageOf } from './platform/errors.ts';
 import { parseJsonc } from './platform/jsonc.ts';
@@ -41,8 +42,9 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
   const settings = check(environmentSchema, given);
   const configPath = path.resolve(cwd, given['TOOLGATE_CONFIG'] ?? 'mcp-servers.json');
   const dataDir = path.resolve(cwd, given['TOOLGATE_DATA_DIR'] ?? '.toolgate');
+  const keyFile = given['TOOLGATE_MASTER_KEY_FILE'];
   const text = await readText(configPath, 'TOOLGATE_CONFIG' in given);
-  const variables = { ...env, TOOLGATE_DATA_DIR: dataDir };
+  const variables = { ...withoutMasterKey(env), TOOLGATE_DATA_DIR: dataDir };
   const parsed = parseConfigFile(text.content ?? '{}', configPath, variables);
   const mistakes = [
     ...(settings.ok
@@ -57,6 +59,7 @@ export async function loadConfig(env: Environment, cwd: string): Promise<Config>
     PUBLIC_URL: settings.value.PUBLIC_URL ?? `http://localhost:${settings.value.PORT}`,
     TOOLGATE_CONFIG: configPath,
     TOOLGATE_DATA_DIR: dataDir,
+    ...(keyFile !== undefined && { TOOLGATE_MASTER_KEY_FILE: path.resolve(cwd, keyFile) }),
     file: parsed.file,
     variables,
     fileFingerprint: text.content === null ? null : fingerprint(text.content),
@@ -123,6 +126,7 @@ function parseConfigFile(text: string, file: string, env: Environment): ParsedFi
     ...expanded.mistakes,
     ...(checked.ok ? [] : checked.mistakes),
     ...(sound ? danglingReferences(sound) : []),
+    ...(checked.ok ? clashingEntries(checked.value.catalog) : []),
     ...sameServers(expanded.value),
   ];
   if (found.length > 0) return wrong(located(found, jsonc.locate, name));
@@ -145,6 +149,8 @@ function fileVariables(env: Environment): Environment {
  * answer of the API. A URL that begins with one is needed whole to be checked, so it is filled in here.
  */
 function isFilledInLater([section, , key]: Mistake['path'], text: string): boolean {
+  // What an entry asks for it asks for by a field; any other placeholder in it is refused, not filled in.
+  if (section === 'catalog') return true;
   if (section === 'tenants') return key === 'endpoints' && /^https?:/.test(text);
   if (section !== 'mcpServers') return false;
   return key === 'url' ? /^https?:/.test(text) : ['command', 'args', 'env', 'headers'].includes(String(key));
@@ -209,6 +215,11 @@ function shortName(file: string): string {
 function invalid(mistakes: readonly string[]): AppError {
   const count = mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`;
   return new AppError('config_invalid', 422, [`The configuration has ${count}:`, ...mistakes].join('\n'));
+}
+
+/** It opens everything that is stored, so no `${env:…}` may put it into what a server is sent. */
+function withoutMasterKey(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'TOOLGATE_MASTER_KEY'));
 }
 
 function unknownVariables(given: Environment): string[] {

@@ -3,7 +3,9 @@ import { runRole } from './platform/run-role.ts';
 
 const roles: Readonly<Record<string, () => Promise<void>>> = {
   serve: async () => (await import('./start/serve.ts')).serve(),
+  runner: async () => (await import('./start/runner.ts')).runner(),
   migrate: async () => (await import('./start/migrate.ts')).migrateOnly(),
+  'wrap-key': async () => (await import('./start/wrap-key.ts')).wrapKey(),
 };
 
 await runRole(roles, process.argv[2] ?? 'serve');

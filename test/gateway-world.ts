@@ -1,13 +1,14 @@
 // The data plane behind a real HTTP server, with its neighbours as small as they can be: tokens are e-mail addresses,
 // credentials a map, records a list.
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { afterEach } from 'vitest';
 import type { Access } from '../src/access/index.ts';
 import type { Snapshot } from '../src/access/snapshot.ts';
 import type { CallRecord } from '../src/audit/contract.ts';
 import type { Recorder } from '../src/audit/index.ts';
 import type { BridgeLimits } from '../src/gateway/bridge/limits.ts';
-import { createGateway, type Gateway } from '../src/gateway/index.ts';
+import { createGateway, type Gateway, type StdioSettings } from '../src/gateway/index.ts';
 import type { ToolPins } from '../src/catalog/index.ts';
 import type { Identity } from '../src/identity/index.ts';
 import { createBus } from '../src/platform/bus/bus.ts';
@@ -19,8 +20,10 @@ import { createHttpServer } from '../src/platform/http/server.ts';
 import { createLog } from '../src/platform/log.ts';
 import { createNetGuard } from '../src/platform/net-guard.ts';
 import { createSealer } from '../src/platform/sealer.ts';
-import type { FoundCredential, Vault } from '../src/secrets/index.ts';
+import type { ConnectWaits } from '../src/gateway/connect/connect-parts.ts';
+import type { Accounts, FoundCredential, Vault } from '../src/secrets/index.ts';
 import { caller, snapshotOf, type World } from './access-world.ts';
+import { stubAccounts, stubExchanges } from './stub-accounts.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -39,8 +42,8 @@ export function pictureOf({ servers, ...rest }: Picture): Snapshot {
   return snapshotOf({ ...rest, servers });
 }
 
-export function credential(id: string, owner: 'tenant' | 'shared', version = '1'): FoundCredential {
-  return { id, owner, ownerId: owner === 'tenant' ? id : null, version, open: () => `secret of ${id}` };
+export function credential(id: string, owner: FoundCredential['owner'], version = '1'): FoundCredential {
+  return { id, owner, ownerId: owner === 'shared' ? null : id, version, open: () => `secret of ${id}` };
 }
 
 export async function gatewayWorld(
@@ -57,6 +60,10 @@ export async function gatewayWorld(
     bridgeLimits?: Partial<BridgeLimits>;
     toolPins?: ToolPins;
     keepAliveMs?: number;
+    /** Any command may be run, beside the gate. */
+    stdio?: Partial<StdioSettings>;
+    accounts?: Accounts;
+    connectWaits?: Partial<ConnectWaits>;
   } = {},
 ) {
   let snapshot = pictureOf(picture);
@@ -93,7 +100,9 @@ export async function gatewayWorld(
             headers: { 'www-authenticate': 'Bearer' },
           });
         }
-        return caller(token);
+        return token.startsWith('oidc:')
+          ? caller(token.slice('oidc:'.length), { authSource: 'oidc:test' })
+          : caller(token);
       },
       authenticateAdmin: () => caller('admin'),
       protectedResourceMetadata: () => ({}),
@@ -113,11 +122,16 @@ export async function gatewayWorld(
       rateLimit: o.rateLimit ?? null,
     },
     toolPins: o.toolPins ?? noPins,
+    accounts: o.accounts ?? stubAccounts(),
+    exchanges: stubExchanges,
+    publicUrl: 'http://gate.example',
+    connectWaits: o.connectWaits,
     sealerFor: (purpose) => createSealer(sealingKey, purpose),
     bus,
     bridgeLimits: o.bridgeLimits,
     keepAliveMs: o.keepAliveMs,
     projectDir: process.cwd(),
+    stdio: { mayRun: () => true, runner: undefined, ownDirectories: tmpdir(), ...o.stdio },
     around: { env: { CANARY: 'canary' }, directory: process.cwd() },
     log,
     clock: Date.now,
@@ -204,6 +218,8 @@ function vaultOf(secrets: Secrets): Vault {
       found(`${tenant ?? ''}/${server}/${name}`, tenant === null ? 'shared' : 'tenant') ??
       found(`/${server}/${name}`, 'shared') ??
       null,
+    ladder: () => [],
+    used: () => undefined,
     refresh: async () => undefined,
     staleSince: () => null,
     close: () => undefined,

@@ -18,7 +18,8 @@ export function throughMcpRemote(
   const environment = isRecord(raw['env']) ? raw['env'] : {};
   const { headers, type, hasClient } = optionsOf(args.slice(at + 2), environment);
   const { command: _command, args: _args, env: _env, type: _type, ...rest } = raw;
-  tell('changed', `${url} is reached directly, without mcp-remote`);
+  // Its address may hold a key.
+  tell('changed', 'it is reached directly, without mcp-remote');
   const oauth = Object.keys(headers).length === 0 || hasClient;
   return { ...rest, url, ...(type && { type }), headers, ...(oauth && { oauth: { kind: 'oauth' } }) };
 }
@@ -32,11 +33,15 @@ function optionsOf(args: readonly string[], env: Readonly<Record<string, unknown
       const [, name, text] = /^([^:]+):\s*(.*)$/s.exec(value) ?? [];
       // Its own environment is where the secrets of these headers stand.
       if (name !== undefined && text !== undefined)
-        headers[name] = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => String(env[key] ?? whole));
+        headers[name] = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => textOf(env[key]) ?? whole);
     }
     if (arg === '--transport') type = value.startsWith('sse') ? 'sse' : 'http';
   }
   return { headers, type, hasClient: args.some((arg) => arg.startsWith('--static-oauth-client')) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

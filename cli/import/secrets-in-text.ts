@@ -43,6 +43,10 @@ export function secretIn(value: string): TakenOut {
     : { before: '', value, after: '' };
 }
 
+/** Stands around a name until it is known how many there are; a private character, which no text of a file means. */
+const mark = '\ue000';
+const marked = /\ue000([^\ue000]*)\ue000/g;
+
 /** Names for the secrets of one server: a single one is the `default`. */
 export class KeyNames {
   readonly #keys = new Map<string, string>();
@@ -56,7 +60,7 @@ export class KeyNames {
     for (let number = 2; this.#keys.has(name) && this.#keys.get(name) !== value; number++)
       name = `${clean}_${number}`;
     this.#keys.set(name, value);
-    return `\u0000${name}\u0000`;
+    return `${mark}${name}${mark}`;
   }
 
   /** A key that no placeholder names. */
@@ -68,8 +72,7 @@ export class KeyNames {
   fillIn(entry: unknown): unknown {
     const only = this.#keys.size === 1;
     const named = (name: string) => (only ? '${credential}' : `\${credential:${name}}`);
-    if (typeof entry === 'string')
-      return entry.replace(/\u0000([^\u0000]*)\u0000/g, (_, name: string) => named(name));
+    if (typeof entry === 'string') return entry.replace(marked, (_, name: string) => named(name));
     if (Array.isArray(entry)) return entry.map((item) => this.fillIn(item));
     if (typeof entry !== 'object' || entry === null) return entry;
     return Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, this.fillIn(value)]));

@@ -1,5 +1,5 @@
 import type { Recorder } from '../audit/index.ts';
-import type { Gateway } from '../gateway/index.ts';
+import type { Gateway, StdioSettings } from '../gateway/index.ts';
 import type { Bus } from '../platform/bus/contract.ts';
 import type { Changes, Database } from '../platform/db/index.ts';
 import type { Degraded } from './status.ts';
@@ -13,6 +13,8 @@ export async function degradedParts(o: {
   recorder: Recorder;
   gateway: Gateway;
   bus: Bus;
+  stdio: StdioSettings;
+  masterKeys: { problem(): { readonly since: Date; readonly meaning: string } | null };
 }): Promise<Degraded[]> {
   const found: Degraded[] = [];
   const { degradedSince, queued, spilled } = o.recorder.state();
@@ -28,6 +30,11 @@ export async function degradedParts(o: {
       meaning: 'Calls go on with the rights and keys last seen; changes by admins have to wait.',
     });
   }
+  if (o.database.walls.missing()) {
+    const meaning =
+      'Tenants are kept apart by the program alone, not a second time by the database; the log says why.';
+    found.push({ part: 'walls between tenants', since: null, meaning });
+  }
   if (degradedSince) {
     const meaning = `${queued + spilled} records wait in memory and on disk until the database is back.`;
     found.push({ part: 'records', since: degradedSince, meaning });
@@ -37,6 +44,14 @@ export async function degradedParts(o: {
     const meaning =
       'Replicas do not hear of each other: answers, cancellations and streams work only on the one that has the call.';
     found.push({ part: 'messages between replicas', since: awaySince, meaning });
+  }
+  const keyProblem = o.masterKeys.problem();
+  if (keyProblem) found.push({ part: 'master keys', ...keyProblem });
+  const runnerAway = o.stdio.runner?.awaySince?.();
+  if (runnerAway) {
+    const meaning =
+      'Servers that are processes cannot be used until the runner is back; it is started again by itself.';
+    found.push({ part: 'runner', since: runnerAway, meaning });
   }
   for (const { server, since, message } of o.gateway.unreachable())
     found.push({ part: `server ${server}`, since, meaning: message });

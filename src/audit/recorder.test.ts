@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import { testDatabase } from '../../test/database.ts';
+import { renameTable, testDatabase, whileLocked } from '../../test/database.ts';
 import type { Db } from '../platform/db/index.ts';
 import { createLog } from '../platform/log.ts';
 import type { CallRecord } from './contract.ts';
@@ -73,8 +73,8 @@ async function storedIds(db: Db): Promise<string[]> {
   return rows.map((row) => row.id).sort();
 }
 
-const takeTableAway = (db: Db) => sql`alter table mcp_proxy.api_analytics rename to away`.execute(db);
-const bringTableBack = (db: Db) => sql`alter table mcp_proxy.away rename to api_analytics`.execute(db);
+const takeTableAway = (db: Db) => renameTable(db, 'api_analytics', 'away');
+const bringTableBack = (db: Db) => renameTable(db, 'away', 'api_analytics');
 
 async function filesIn(dir: string, prefix: string): Promise<string[]> {
   return (await readdir(dir)).filter((name) => name.startsWith(prefix));
@@ -182,8 +182,7 @@ test('a database that hangs is as good as away', async () => {
   const { db } = await testDatabase();
   const recorder = await startRecorder({ db, maxInMemory: 10, insertMs: 30 });
   let ids: string[] = [];
-  await db.transaction().execute(async (trx) => {
-    await sql`lock table mcp_proxy.api_analytics in access exclusive mode`.execute(trx);
+  await whileLocked(db, 'api_analytics', async () => {
     ids = recordMany(recorder, 12);
     await recorder.flush();
     const { queued, spilled, degradedSince } = recorder.state();
@@ -215,8 +214,7 @@ test('a shutdown does not wait for a database that hangs', async () => {
   const { db } = await testDatabase();
   const spillDir = await folder();
   const recorder = await startRecorder({ db, spillDir, closeMs: 30 });
-  await db.transaction().execute(async (trx) => {
-    await sql`lock table mcp_proxy.api_analytics in access exclusive mode`.execute(trx);
+  await whileLocked(db, 'api_analytics', async () => {
     recordMany(recorder, 12);
     await recorder.close();
   });

@@ -10,6 +10,8 @@ import type { Sealer } from '../platform/sealer.ts';
 import type { Vault } from '../secrets/index.ts';
 import type { Audience } from './audience.ts';
 import type { ParkedCalls } from './bridge/parked-calls.ts';
+import type { Offer } from './connect/offer.ts';
+import type { ConnectParts } from './connect/connect-parts.ts';
 import type { Hub } from './hub.ts';
 import type { RateLimiter } from './limiter.ts';
 import type { ListStore } from './lists/list-store.ts';
@@ -26,7 +28,7 @@ import type { Subscriptions } from './subscriptions/subscriptions.ts';
 import type { TaskIds } from './tasks/task-ids.ts';
 import type { ClientAnswer } from './upstreams/outgoing.ts';
 import type { ResultPages } from './shaping/result-pages.ts';
-import type { UpstreamPool } from './upstreams/pool.ts';
+import type { PoolLimits, UpstreamPool } from './upstreams/pool.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** Northbound interfaces: the columns of the pipeline. */
@@ -75,6 +77,11 @@ export interface Call {
    * has checked the credential. Throws like `Identity.authenticate`.
    */
   readonly proof: (() => Principal) | undefined;
+  /**
+   * The access token of an issuer that the caller came with, for servers whose own token it is exchanged for; undefined
+   * for any other credential. It stays in the headers of the request: it is kept, recorded and passed on nowhere.
+   */
+  readonly subjectToken: () => string | undefined;
   /** Reads and parses the body; set by the face. */
   readonly readMessage: (call: Call) => Promise<void> | void;
   readonly client: ClientSide;
@@ -103,6 +110,10 @@ export interface Call {
   tool: string | null;
   /** Set when the call is one to a tool of the gate itself, which is answered here. */
   metaTool: LocalMetaTool | null;
+  /** It is one to `connect_account`, which is answered here, too. */
+  connects: boolean;
+  /** The caller has to connect an account before the call can go on. */
+  offer: Offer | null;
   /** Body of an HTTP route, as it came; `checkArguments` makes arguments of it. */
   httpBody: string | undefined;
   /** Params to send instead of the caller's: a merged name has become the server's own. */
@@ -133,6 +144,8 @@ export interface Gate {
   readonly recorder: Recorder;
   readonly limiter: RateLimiter;
   readonly pool: UpstreamPool;
+  /** Of servers that nobody has installed yet: no picture knows them, so none ends their connections. */
+  readonly probes: UpstreamPool;
   readonly lists: ListStore;
   readonly views: ListViews;
   readonly hub: Hub;
@@ -142,6 +155,8 @@ export interface Gate {
   readonly pins: Pins;
   /** Calls of modern clients that wait for answers to what a legacy server asked. */
   readonly parked: ParkedCalls;
+  /** People's accounts at servers, and how they connect them. */
+  readonly connect: ConnectParts;
   readonly resultPages: ResultPages;
   readonly toolIndexes: ToolIndexes;
   readonly bus: Bus;
@@ -159,9 +174,17 @@ export interface GateSettings {
   readonly maxBodyBytes: number;
   readonly recordCalls: boolean;
   readonly rateLimit: { readonly perMinute: number } | null;
+  /** Bounds of connections, as they are at the moment; absent: the usual ones. */
+  readonly limits?: () => PoolLimits;
   /** As they are at the moment: the config file may change. */
   readonly metaTools: () => MetaSettings;
 }
+
+/** Who reaches a server, at one moment. */
+export type Reaching = Pick<
+  Call,
+  'snapshot' | 'principal' | 'rights' | 'tenant' | 'session' | 'subjectToken'
+>;
 
 /** The request that a step needs; faces put it there before the pipeline goes on. */
 export function requestOf(call: Call): RpcRequest {
@@ -170,12 +193,12 @@ export function requestOf(call: Call): RpcRequest {
 }
 
 /** Who is calling; set by the first step. */
-export function principalOf(call: Call): Principal {
+export function principalOf(call: Pick<Call, 'principal'>): Principal {
   if (!call.principal) throw new Error('authenticate has not run');
   return call.principal;
 }
 
-export function rightsOfCall(call: Call): Rights {
+export function rightsOfCall(call: Pick<Call, 'rights'>): Rights {
   if (!call.rights) throw new Error('resolveTenant has not run');
   return call.rights;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { groupName, pinMode, serverId, tenantId } from '../access/contract.ts';
+import { email, groupName, pinMode, serverId, serviceId, tenantId } from '../access/contract.ts';
 import { pinState } from '../catalog/contract.ts';
-import { endpoint } from '../platform/contract.ts';
+import { endpoint, page, pageQuery } from '../platform/contract.ts';
 
 /** `metaTools` of the config file. */
 export const metaToolsFile = z.strictObject({
@@ -23,7 +23,76 @@ export const metaToolsFile = z.strictObject({
     ),
 });
 
-const forTenant = z.object({ tenant: tenantId.optional() });
+/** `limits` of the config file. */
+export const limitsFile = z.strictObject({
+  connections: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1_000)
+    .describe('Most connections to servers over HTTP at one time, all servers together.'),
+  processes: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(200)
+    .describe('Most processes of servers at one time, which cost far more.'),
+  idleSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(300)
+    .describe('How long a connection or process that nobody uses is kept, in seconds.'),
+});
+
+/** Through whose eyes: a tenant's, or a person's or program's with their groups and keys. */
+const asWhom = z.strictObject({
+  tenant: tenantId.optional(),
+  user: z.union([email, serviceId]).optional(),
+});
+
+/** One key or account, to be recognised and not to be used. */
+const credentialShown = z.object({
+  level: z.enum(['user', 'group', 'tenant', 'shared']),
+  /** The user, group or tenant; null for a shared key. */
+  owner: z.string().nullable(),
+  /** It is used only while this tenant is active; null: whichever is. */
+  tenant: z.string().nullable(),
+  /** As `credentialId` in the records of calls. */
+  id: z.string(),
+  lastFour: z.string(),
+});
+
+/** A key that could be meant, and why it is used or not. */
+export const credentialRung = credentialShown.extend({
+  verdict: z.enum(['used', 'beaten', 'other_tenant', 'group_of_other_tenant', 'elsewhere']),
+  /** The same as one sentence. */
+  why: z.string(),
+});
+
+export const credentialsUsed = z.object({
+  server: serverId,
+  user: z.string().nullable(),
+  /** The active tenant. */
+  tenant: z.string().nullable(),
+  /** The tenant decides where the server is: keys of users and groups that belong to no tenant stay away from there. */
+  elsewhere: z.boolean(),
+  /** Every name that the server asks for. */
+  names: z.array(
+    z.object({
+      name: z.string(),
+      used: credentialShown.extend({ kind: z.enum(['key', 'account']) }).nullable(),
+      reason: z.string(),
+      /** Everything that could be meant, most specific first. */
+      ladder: z.array(credentialRung),
+    }),
+  ),
+  /** Why the server cannot be reached at all, whatever keys there are. */
+  problem: z.string().nullable(),
+});
 
 /** What a server says when it is asked. */
 export const serverTest = z.object({
@@ -61,6 +130,41 @@ export const serverTool = z.object({
   flags: z.array(z.string()),
 });
 
+/** How one server is doing, as one tenant, person or session reaches it in one era; as one process sees it. */
+export const serverState = z.object({
+  id: z.string(),
+  server: z.string(),
+  type: z.enum(['stdio', 'http', 'sse']),
+  /** Where it is, without keys; null for a process. */
+  url: z.string().nullable(),
+  /** Who shares its connections. */
+  scope: z.object({
+    kind: z.enum(['shared', 'tenant', 'group', 'user', 'session']),
+    /** The tenant, group or person; null when everybody shares them. */
+    of: z.string().nullable(),
+  }),
+  tenant: z.string().nullable(),
+  era: z.enum(['modern', 'legacy']),
+  protocolVersion: z.string().nullable(),
+  connected: z.boolean(),
+  /** Connections, or processes, that are open or being opened. */
+  connections: z.number(),
+  inFlight: z.number(),
+  circuit: z.object({
+    /** `open`: refused at once. `half-open`: the next call tries it. */
+    state: z.enum(['closed', 'open', 'half-open']),
+    since: z.iso.datetime().nullable(),
+    nextTry: z.iso.datetime().nullable(),
+  }),
+  lastError: z.object({ message: z.string(), at: z.iso.datetime() }).nullable(),
+  /** Since this process started. */
+  calls: z.number(),
+  failures: z.number(),
+  restarts: z.number(),
+  lastUsedAt: z.iso.datetime().nullable(),
+  lastCheckAt: z.iso.datetime().nullable(),
+});
+
 /** What a link to an OpenAPI document shows. It ends with the group or the server that it is about. */
 export const openApiLink = z
   .strictObject({ tenant: tenantId.optional(), group: groupName.optional(), server: serverId.optional() })
@@ -69,15 +173,56 @@ export const openApiLink = z
     'must name a group or a server',
   );
 
+/** One thing that servers which are processes are held by. `partly`: against mistakes, not against malice. */
+export const inForce = z.object({
+  feature: z.string(),
+  state: z.enum(['on', 'partly', 'off']),
+  /** One sentence for operators. */
+  how: z.string(),
+});
+export type InForce = z.infer<typeof inForce>;
+
+export const runnerState = z.object({
+  /** `child`: Toolgate started it for itself. `remote`: TOOLGATE_RUNNER_URL names it. `off`: processes run beside Toolgate. */
+  mode: z.enum(['child', 'remote', 'off']),
+  answers: z.boolean(),
+  message: z.string(),
+  processes: z.number().nullable(),
+  inForce: z.array(inForce),
+});
+
 export const api = {
+  getRunner: endpoint({
+    method: 'GET',
+    path: '/runner',
+    tag: 'Servers',
+    summary: 'Where servers run that are processes, and what holds them there',
+    output: runnerState,
+  }),
   listServerTools: endpoint({
     method: 'GET',
     path: '/servers/{id}/tools',
     tag: 'Servers',
     summary: 'Tools that a server has, before anybody’s rights',
     params: z.object({ id: serverId }),
-    query: forTenant,
+    query: asWhom,
     output: z.object({ items: z.array(serverTool), nextCursor: z.null() }),
+  }),
+  listServerStates: endpoint({
+    method: 'GET',
+    path: '/servers/state',
+    tag: 'Servers',
+    summary: 'How servers are doing: connections, circuits, last errors, as the process sees it that answers',
+    query: pageQuery,
+    output: page(serverState),
+  }),
+  getServerState: endpoint({
+    method: 'GET',
+    path: '/servers/{id}/state',
+    tag: 'Servers',
+    summary: 'How one server is doing, as each tenant and person reaches it',
+    params: z.object({ id: serverId }),
+    output: z.object({ items: z.array(serverState), nextCursor: z.null() }),
   }),
   createOpenApiLink: endpoint({
     method: 'POST',
@@ -94,7 +239,16 @@ export const api = {
     tag: 'Servers',
     summary: 'Connect to a server now and say how it went',
     params: z.object({ id: serverId }),
-    query: forTenant,
+    query: asWhom,
     output: serverTest,
+  }),
+  explainCredential: endpoint({
+    method: 'GET',
+    path: '/servers/{id}/credential',
+    tag: 'Servers',
+    summary: 'Which keys a call would use, and why',
+    params: z.object({ id: serverId }),
+    query: asWhom,
+    output: credentialsUsed,
   }),
 };

@@ -41,12 +41,20 @@ export class Hub {
   readonly #snapshot: () => Snapshot;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #accountsOf: (principal: Principal) => string;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(snapshot: () => Snapshot, clock: Clock, log: Log) {
+  /** `accountsOf` names the accounts that somebody has connected: with them tools come and go, whatever the rights. */
+  constructor(
+    snapshot: () => Snapshot,
+    clock: Clock,
+    log: Log,
+    accountsOf: (principal: Principal) => string = () => '',
+  ) {
     this.#snapshot = snapshot;
     this.#clock = clock;
     this.#log = log;
+    this.#accountsOf = accountsOf;
     // Revocation must reach open streams within 5 s (design 3, Identity).
     this.#timer = setInterval(() => this.recheck(), 2_000);
     this.#timer.unref();
@@ -88,15 +96,20 @@ export class Hub {
 
   /** After a change of rights: whoever sees other things than before is told, whoever is out is out. */
   recheck(): void {
+    this.recheckLists();
+    for (const subscriber of this.#subscribers.keys())
+      void this.#verify(subscriber, () => this.#subscribers.delete(subscriber));
+    for (const stream of this.#watched) void this.#verify(stream, () => this.#watched.delete(stream));
+  }
+
+  /** Whoever sees other things than before is told; after a change that takes nobody's credential away. */
+  recheckLists(): void {
     for (const [subscriber, before] of [...this.#subscribers]) {
       const now = this.#signature(subscriber);
-      if (now !== before) {
-        this.#subscribers.set(subscriber, now);
-        this.#tell(subscriber, listKinds);
-      }
-      void this.#verify(subscriber, () => this.#subscribers.delete(subscriber));
+      if (now === before) continue;
+      this.#subscribers.set(subscriber, now);
+      this.#tell(subscriber, listKinds);
     }
-    for (const stream of this.#watched) void this.#verify(stream, () => this.#watched.delete(stream));
   }
 
   close(): void {
@@ -137,6 +150,6 @@ export class Hub {
   #signature(subscriber: Subscriber): string {
     const snapshot = this.#snapshot();
     const rights = rightsOf(snapshot, subscriber.principal, this.#clock());
-    return `${rights.signature} ${rights.servers.join(' ')}`;
+    return `${rights.signature} ${rights.servers.join(' ')} ${this.#accountsOf(subscriber.principal)}`;
   }
 }

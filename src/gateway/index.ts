@@ -1,6 +1,7 @@
 // The data plane: MCP requests come in on the faces, pass the pipeline, and go out through the connectors.
 import { LRUCache } from 'lru-cache';
-import type { Access, Snapshot, WithheldQuestion } from '../access/index.ts';
+import type { Principal } from '../access/contract.ts';
+import type { Access, WithheldQuestion } from '../access/index.ts';
 import type { Recorder } from '../audit/index.ts';
 import type { ToolPins } from '../catalog/index.ts';
 import type { Identity } from '../identity/index.ts';
@@ -10,10 +11,11 @@ import type { Bus } from '../platform/bus/contract.ts';
 import type { NetGuard } from '../platform/net-guard.ts';
 import type { Sealer } from '../platform/sealer.ts';
 import type { Mount } from '../platform/http/server.ts';
-import type { Vault } from '../secrets/index.ts';
+import type { Accounts, Exchanges, Vault } from '../secrets/index.ts';
 import type { BridgeLimits } from './bridge/limits.ts';
 import { ParkedCalls } from './bridge/parked-calls.ts';
 import type { Gate, GateSettings } from './call.ts';
+import { type ConnectWaits, createConnectParts } from './connect/connect-parts.ts';
 import { createFaces } from './faces/faces.ts';
 import { OpenStreams } from './faces/open-streams.ts';
 import { Sessions } from './faces/sessions.ts';
@@ -33,16 +35,24 @@ import { StreamRelay } from './relay/stream-relay.ts';
 import { SessionFollowings } from './subscriptions/session-followings.ts';
 import { Subscriptions } from './subscriptions/subscriptions.ts';
 import { TaskIds } from './tasks/task-ids.ts';
-import { type PoolOptions, UpstreamPool } from './upstreams/pool.ts';
+import { type PoolLimits, type PoolOptions, UpstreamPool } from './upstreams/pool.ts';
+import type { StdioSettings } from './upstreams/stdio-house.ts';
 import type { Surroundings } from './upstreams/destination.ts';
-import { definitionKey } from './upstreams/target.ts';
 import { warmUp } from './upstreams/warm-up.ts';
+import { type Unreachable, unreachable } from './unreachable.ts';
 import { withheld } from './withheld.ts';
 
 export { resourceMetadataMount } from './faces/resource-metadata.ts';
+export { probe } from './probe.ts';
 export { gatewayRoutes } from './routes.ts';
+export { runnerRoute } from './runner-route.ts';
+export { stateRoutes } from './state-routes.ts';
+export { wantedKeys } from './wanted-keys.ts';
 export { createAddressLimit } from './limiter.ts';
 export type { Gate } from './call.ts';
+export { accountServerFor } from './connect/account-of.ts';
+export { connectMount } from './connect/account-routes.ts';
+export type { StdioSettings } from './upstreams/stdio-house.ts';
 
 export interface GatewayOptions {
   readonly access: Access;
@@ -57,11 +67,19 @@ export interface GatewayOptions {
   readonly toolPins: ToolPins;
   /** The other processes of this installation. */
   readonly bus: Bus;
+  /** People's accounts at servers. */
+  readonly accounts: Accounts;
+  readonly exchanges: Exchanges;
+  readonly publicUrl: string;
+  /** How long calls wait for people to connect, where it is not the usual time. */
+  readonly connectWaits?: Partial<ConnectWaits> | undefined;
   /** Bounds of parked calls, where they are not the usual ones. */
   readonly bridgeLimits?: Partial<BridgeLimits> | undefined;
   /** Silent streams get a comment each time that this has passed, where it is not the usual time. */
   readonly keepAliveMs?: number | undefined;
   readonly projectDir: string;
+  /** Which commands may be run, and where. */
+  readonly stdio: StdioSettings;
   readonly around: Surroundings;
   readonly log: Log;
   readonly clock: Clock;
@@ -70,7 +88,7 @@ export interface GatewayOptions {
 export interface Gateway extends Mount {
   readonly gate: Gate;
   /** Servers that cannot be reached at the moment, for /gateway/ready. */
-  unreachable(): readonly { server: string; since: Date; message: string }[];
+  unreachable(): readonly Unreachable[];
   /** Why nobody gets a tool that rights would give; undefined: nothing but rights decides. For administrators. */
   withheld(question: WithheldQuestion): string | undefined;
   /** Numbers for operators. */
@@ -80,9 +98,8 @@ export interface Gateway extends Mount {
   close(): Promise<void>;
 }
 
-const maxConnections = 1_000;
-const maxPerServer = 100;
-const idleMs = 300_000;
+const probeLimits: PoolLimits = { connections: 8, processes: 8, idleMs: 60_000 };
+const usualLimits: PoolLimits = { connections: 1_000, processes: 200, idleMs: 300_000 };
 
 export function createGateway(o: GatewayOptions): Gateway {
   const parts = createParts(o);
@@ -91,23 +108,28 @@ export function createGateway(o: GatewayOptions): Gateway {
   const faces = createFaces(parts);
   const stopFollowing = o.access.live.onChange((changed) => {
     pool.apply(changed);
-    warmUp(gate);
+    void warmUp(gate);
     hub.recheck();
     gate.subscriptions.recheck();
   });
   const stopTelling = lists.onChange((target, kinds) => hub.listsChanged(target, kinds));
-  warmUp(gate);
+  const stopConnecting = o.accounts.onChange(() => {
+    hub.recheckLists();
+    gate.subscriptions.recheck();
+  });
+  void warmUp(gate);
   return {
     gate,
     takes: (path) => faces.takes(path),
     serve: (req, res, arrival) => faces.serve(req, res, arrival),
     withheld: (question) => withheld({ snapshot, toolPins: o.toolPins }, question),
-    unreachable: () => unreachable(lists, snapshot(), o.clock()),
+    unreachable: () => unreachable(gate, snapshot(), o.clock()),
     counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
     endStreams: () => hub.close(),
     close() {
       stopFollowing();
       stopTelling();
+      stopConnecting();
       faces.close();
       return closeParts(parts);
     },
@@ -120,12 +142,22 @@ type Parts = ReturnType<typeof createParts>;
 function createParts(o: GatewayOptions) {
   const { access, log, clock, bus, sealerFor } = o;
   const snapshot = () => access.snapshot();
-  const hub = new Hub(snapshot, clock, log);
+  const hub = new Hub(snapshot, clock, log, (principal) => accountsOf(o.accounts, principal));
+  const dialing = {
+    log,
+    clock,
+    netGuard: o.netGuard,
+    projectDir: o.projectDir,
+    around: o.around,
+    ...o.stdio,
+  };
   const pool = new UpstreamPool({
-    ...{ log, clock, netGuard: o.netGuard, projectDir: o.projectDir, around: o.around },
-    ...{ maxConnections, maxPerServer, idleMs },
+    ...dialing,
+    limits: o.settings.limits ?? (() => usualLimits),
     ...hearing(() => ({ lists, relay, subscriptions, hub })),
   });
+  const nobody = { onUnsolicited: () => undefined, onGap: () => undefined };
+  const probes = new UpstreamPool({ ...dialing, ...nobody, limits: () => probeLimits });
   const subscriptions: Subscriptions = new Subscriptions(pool, log);
   const followings = new SessionFollowings(subscriptions, log);
   const lists: ListStore = new ListStore(pool, log, clock);
@@ -138,7 +170,8 @@ function createParts(o: GatewayOptions) {
   const parked = new ParkedCalls({ bus, log, clock, limits: o.bridgeLimits, sealer });
   const gate: Gate = {
     ...o,
-    ...{ snapshot, pool, lists, hub, subscriptions, followings, pins, resultPages, parked },
+    ...{ snapshot, pool, probes, lists, hub, subscriptions, followings, pins, resultPages, parked },
+    connect: createConnectParts({ ...o, env: o.around.env, waits: o.connectWaits }),
     tasks: new TaskIds(sealerFor('task'), clock),
     toolIndexes: new ToolIndexes(),
     views: new ListViews(o.settings.pageSize, pins, tellClashes(log)),
@@ -158,7 +191,7 @@ async function closeParts({ gate, streams, relay, pins }: Parts): Promise<void> 
   gate.resultPages.close();
   gate.lists.close();
   gate.parked.close();
-  await gate.pool.close();
+  await Promise.all([gate.pool.close(), gate.probes.close()]);
 }
 
 /** What a server says that answers nobody goes to whom it concerns. */
@@ -222,18 +255,10 @@ function relayOf(
   };
 }
 
-/** How long a failure that nobody has met again is believed, in milliseconds: its key may have been replaced. */
-const failureTtl = 600_000;
-
-function unreachable(lists: ListStore, snapshot: Snapshot, now: number): ReturnType<Gateway['unreachable']> {
-  const found = new Map<string, { server: string; since: Date; message: string }>();
-  for (const { failure, failedSince, freshUntil, target } of lists.all()) {
-    const { id } = target.server;
-    const server = snapshot.servers.get(id);
-    // Each picture has objects of its own; equal definitions are the same server.
-    const isCurrent = server !== undefined && definitionKey(server) === definitionKey(target.server);
-    if (!failure || failedSince === undefined || !isCurrent || now - freshUntil > failureTtl) continue;
-    found.set(id, found.get(id) ?? { server: id, since: new Date(failedSince), message: failure.message });
-  }
-  return [...found.values()];
+function accountsOf(accounts: Accounts, { kind, id }: Principal): string {
+  if (kind !== 'user') return '';
+  const all = accounts.listFor(id);
+  return all.length === 0
+    ? ''
+    : JSON.stringify(all.map(({ tenant, server, state }) => [tenant, server, state]));
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
-import { testDatabase } from '../../test/database.ts';
+import { renameTable, testDatabase } from '../../test/database.ts';
 import { type ChangingTools, plainTool, startChangingTools } from '../../test/fakes/changing-tools.ts';
 import { gatewayWorld, type Picture } from '../../test/gateway-world.ts';
 import { createToolPins, type ToolPins } from '../catalog/index.ts';
@@ -172,7 +172,7 @@ test('enforce: a new tool is held back, and so is one that no list holds', async
 test('enforce: what cannot be written down is not accepted, and what was accepted goes on', async () => {
   const one = await world('enforce');
   await expect.poll(() => one.names('/mcp')).toHaveLength(2);
-  await sql`alter table mcp_proxy.pin_places rename to away`.execute(one.db);
+  await renameTable(one.db, 'pin_places', 'away');
   const elsewhere = await startChangingTools();
   closing.push(() => elsewhere.close());
   elsewhere.tools = [plainTool('first')];

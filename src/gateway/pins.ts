@@ -142,24 +142,24 @@ const places = new WeakMap<SnapshotServer, Map<string, Place>>();
  * Which server answers: the same id may lead elsewhere for one tenant. Headers, keys and environment are left out,
  * because a new key must not make everything a first sight again.
  */
-export function placeOf({ server, url }: Pick<Target, 'server' | 'url'>): Place {
+export function placeOf({ server, filled }: Pick<Target, 'server' | 'filled'>): Place {
+  const { url, mark } = filled;
+  const way = url ?? mark;
   const known = places.get(server) ?? new Map<string, Place>();
   places.set(server, known);
-  const found = known.get(url ?? '');
+  const found = known.get(way);
   if (found) return found;
   const { definition } = server;
   const isProcess = definition.type === 'stdio';
-  const where = isProcess
-    ? [definition.command, definition.args, definition.cwd ?? '']
-    : [url ?? definition.url];
+  const where = isProcess ? [definition.command, filled.args, definition.cwd ?? ''] : [url ?? definition.url];
   const key = createHash('sha256')
     .update(JSON.stringify([definition.type, ...where]))
     .digest('base64url')
     .slice(0, 22);
   const reachedAt = isProcess
-    ? [definition.command, ...maskArgs(definition.args)].join(' ')
+    ? [definition.command, ...maskArgs(filled.args)].join(' ')
     : maskUrl(url ?? definition.url);
   const place = { server: server.id, key, reachedAt: reachedAt.slice(0, 500) };
-  known.set(url ?? '', place);
+  known.set(way, place);
   return place;
 }

@@ -1,5 +1,7 @@
 import type { Outcome } from '../audit/contract.ts';
-import { messageOf } from '../platform/errors.ts';
+import type { Unfilled } from '../access/index.ts';
+import { AppError, messageOf } from '../platform/errors.ts';
+import { texts } from './connect/texts.ts';
 import { UpstreamError, type UpstreamFailure } from './connectors/contract.ts';
 import { Refusal } from './refusal.ts';
 import { gateCode, rpcCode } from './rpc/protocol.ts';
@@ -122,6 +124,36 @@ export function noCredential(server: string): Refusal {
   );
 }
 
+/** A value is missing that says where the server is, or what it is told. `tenant` is the active one. */
+export function notFilled(server: string, tenant: { readonly id: string } | null, why: Unfilled): Refusal {
+  const as = { outcome: 'no_credential', status: 200, rpcCode: gateCode.refused } as const;
+  if (why.kind === 'unfit') {
+    const message = `The server "${server}" cannot be used here: it ${why.why}; ask an administrator to mend it.`;
+    return new Refusal('variable_not_allowed', message, as);
+  }
+  if (why.kind === 'no_tenant' || tenant === null) {
+    const message = `The server "${server}" is another one for each tenant, and you act for none; use the URL /t/{tenant}/mcp, or ask an administrator to put you into a tenant.`;
+    return new Refusal('no_variable', message, as);
+  }
+  const message = `The server "${server}" needs a value for the variable "${why.variable}", which is not set for the tenant ${tenant.id}; ask an administrator to set it.`;
+  return new Refusal('no_variable', message, as);
+}
+
+const ownAccount = { outcome: 'no_credential', status: 200, rpcCode: gateCode.refused } as const;
+
+/** The caller has no account there, or one that does not count any more (`problem`); `url` is where to connect it. */
+export function accountNeeded(server: string, url: string, problem: string | undefined): Refusal {
+  return new Refusal('account_needed', texts.needed(server, url, problem), { ...ownAccount, data: { url } });
+}
+
+export function connectDeclined(server: string, url: string): Refusal {
+  return new Refusal('account_declined', texts.declined(server, url), { ...ownAccount, data: { url } });
+}
+
+export function personNeeded(server: string): Refusal {
+  return new Refusal('person_needed', texts.personNeeded(server), ownAccount);
+}
+
 export function unknownMethod(): Refusal {
   return new Refusal('method_not_found', 'Method not found', {
     outcome: 'bad_request',
@@ -149,12 +181,16 @@ const outcomeOf: Readonly<Record<UpstreamFailure, Outcome>> = {
   unauthorized: 'upstream_error',
   session_expired: 'upstream_error',
   busy: 'upstream_error',
+  paused: 'upstream_error',
+  not_allowed: 'upstream_error',
   http_status: 'upstream_error',
 };
 
 /** What a failing server looks like to the caller: the sentence of an UpstreamError is safe, any other is not. */
 export function upstreamFailed(server: string, error: unknown): Refusal {
   if (error instanceof Refusal) return error;
+  const unreadable = unreadableIn(error);
+  if (unreadable) return credentialUnreadable(server, unreadable);
   const known = error instanceof UpstreamError;
   const message = known ? error.message : `The server "${server}" could not be used.`;
   const outcome = known ? outcomeOf[error.kind] : 'error';
@@ -164,6 +200,24 @@ export function upstreamFailed(server: string, error: unknown): Refusal {
     rpcCode: gateCode.unavailable,
     cause: known ? error : new Error(messageOf(error), { cause: error }),
   });
+}
+
+/** The same for the call that found it out and for those that come while the server is left alone because of it. */
+function credentialUnreadable(server: string, cause: AppError): Refusal {
+  const message = `The key that is stored for the server "${server}" cannot be opened, so nothing was sent; an administrator has to see to it.`;
+  return new Refusal('credential_unreadable', message, {
+    outcome: 'no_credential',
+    status: 200,
+    rpcCode: gateCode.unavailable,
+    cause,
+  });
+}
+
+function unreadableIn(error: unknown): AppError | undefined {
+  let one = error;
+  for (let depth = 0; depth < 5 && one instanceof Error; depth++, one = one.cause)
+    if (one instanceof AppError && one.code === 'credential_unreadable') return one;
+  return undefined;
 }
 
 /** A caller's own word, shortened before it is repeated. */

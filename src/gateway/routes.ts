@@ -1,41 +1,59 @@
-import { AppError } from '../platform/errors.ts';
-import { type Route, route } from '../platform/contract.ts';
+import { writeAudit } from '../audit/index.ts';
+import { type Actor, type Route, route } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
-import type { FoundCredential } from '../secrets/index.ts';
+import { AppError } from '../platform/errors.ts';
 import type { Gate } from './call.ts';
 import { api } from './contract.ts';
+import { explainCredentials } from './explain-credential.ts';
 import { linkRoute } from './faces/openapi/link-route.ts';
 import type { Known } from './lists/list-store.ts';
 import { namesGiven } from './lists/names-given.ts';
+import { type AsWhom, targetAs } from './reach-as.ts';
 import { upstreamFailed } from './refusals.ts';
 import { isObject } from './rpc/message.ts';
-import { makeTarget, neededCredentials, type Target } from './upstreams/target.ts';
+import type { Target } from './upstreams/target.ts';
 
-const asWhom = 'service:toolgate';
-
-/** What an admin may ask the data plane: a server's tools, and whether it can be reached. */
+/** What an admin may ask the data plane: a server's tools, whether it can be reached, and whose keys it would get. */
 export function gatewayRoutes(gate: Gate, o: { db: Db; publicUrl: string }): Route[] {
   return [
-    route(api.listServerTools, async ({ params, query }) => {
-      const known = await gate.lists
-        .reload(targetFor(gate, params.id, query.tenant ?? null), 'legacy', '{}')
-        .catch((error: unknown) => {
-          throw new AppError('upstream_unavailable', 502, upstreamFailed(params.id, error).message, {
-            cause: error,
-          });
-        });
+    route(api.listServerTools, async ({ params: { id }, query, actor }) => {
+      const target = targetAs(gate, id, query);
+      await recordEyes(o.db, id, query, actor);
+      const known = await gate.lists.reload(target, 'legacy', '{}').catch((error: unknown) => {
+        throw new AppError('upstream_unavailable', 502, upstreamFailed(id, error).message, { cause: error });
+      });
       return { items: toolsOf(gate, known), nextCursor: null };
     }),
-    route(api.testServer, async ({ params, query }) => testServer(gate, params.id, query.tenant ?? null)),
+    route(api.testServer, async ({ params: { id }, query, actor }) => {
+      const target = targetAs(gate, id, query);
+      await recordEyes(o.db, id, query, actor);
+      return testServer(gate, id, target);
+    }),
+    route(api.explainCredential, async ({ params: { id }, query }) => explainCredentials(gate, id, query)),
     linkRoute(gate, o),
   ];
 }
 
-async function testServer(gate: Gate, id: string, tenant: string | null) {
+/** An administrator used what may be somebody's own key, and that somebody may ask who did. */
+async function recordEyes(db: Db, id: string, { user, tenant }: AsWhom, actor: Actor): Promise<void> {
+  if (user === undefined) return;
+  await writeAudit(db, {
+    ...{
+      actor: actor.id,
+      action: 'server.test_as',
+      targetKind: 'server',
+      targetId: id,
+      tenant: tenant ?? null,
+    },
+    ...{ before: null, after: { user }, requestId: actor.requestId, clientIp: actor.clientIp },
+  });
+}
+
+async function testServer(gate: Gate, id: string, target: Target) {
   const began = gate.clock();
   const nothing = { era: null, protocolVersion: null, name: null, tools: 0 };
   try {
-    const known = await gate.lists.reload(targetFor(gate, id, tenant), 'legacy', '{}');
+    const known = await gate.lists.reload(target, 'legacy', '{}');
     const tools = known.lists.get('tools')?.length ?? 0;
     const { era = null, protocolVersion = null, serverInfo } = known.hello ?? {};
     const name = isObject(serverInfo) && typeof serverInfo['name'] === 'string' ? serverInfo['name'] : null;
@@ -57,34 +75,6 @@ async function testServer(gate: Gate, id: string, tenant: string | null) {
       milliseconds: gate.clock() - began,
     };
   }
-}
-
-/** The server as this tenant, or as nobody in particular, reaches it. */
-function targetFor(gate: Gate, id: string, tenantId: string | null): Target {
-  const snapshot = gate.snapshot();
-  const server = snapshot.servers.get(id);
-  if (!server) throw new AppError('server_not_found', 404, `There is no server "${id}".`);
-  if (!server.definition.enabled)
-    throw new AppError('server_disabled', 409, `The server "${id}" is disabled; enable it first.`);
-  const tenant = tenantId === null ? null : (snapshot.tenants.get(tenantId) ?? null);
-  if (tenantId !== null && tenant === null)
-    throw new AppError('tenant_not_found', 404, `There is no tenant "${tenantId}".`);
-  const override = tenantId === null ? undefined : snapshot.endpointOf(tenantId, id);
-  const credentials = new Map<string, FoundCredential>();
-  for (const name of neededCredentials(server, override)) {
-    const found = gate.vault.find({
-      ...{ tenant: tenantId, user: null, groups: [], server: id, name },
-      elsewhere: override !== undefined,
-    });
-    if (!found)
-      throw new AppError(
-        'no_credential',
-        409,
-        `The server "${id}" needs the key "${name}", which is not set.`,
-      );
-    credentials.set(name, found);
-  }
-  return makeTarget(server, { principal: asWhom, tenant, session: null }, override, credentials);
 }
 
 function toolsOf(gate: Gate, known: Known) {

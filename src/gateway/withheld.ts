@@ -1,4 +1,4 @@
-import type { WithheldQuestion } from '../access/index.ts';
+import { filledFor, type WithheldQuestion } from '../access/index.ts';
 import { hasControlCharacters, type ToolPins } from '../catalog/index.ts';
 import type { Gate } from './call.ts';
 import { pinModeOf, placeOf } from './pins.ts';
@@ -17,10 +17,10 @@ export function withheld(
   if (hasControlCharacters(tool))
     return `The tool is hidden from everyone, admins included: its name holds characters that cannot be seen. Only ${id} itself can give it another name.`;
   if (pinModeOf(server) !== 'enforce') return undefined;
-  const { definition } = server;
-  const override = tenant === null ? undefined : picture.endpointOf(tenant, id);
-  const url = definition.type === 'stdio' ? undefined : (override?.url ?? definition.url);
-  const place = placeOf({ server, url });
+  const filled = filledFor(picture, server, tenant === null ? null : (picture.tenants.get(tenant) ?? null));
+  // Nobody reaches it there, and whoever tries is told why.
+  if (!filled.ok) return undefined;
+  const place = placeOf({ server, filled });
   const standing = toolPins.standingOf(place, tool);
   const held = `The tool ${tool} is held back from everyone, admins included (pin: enforce)`;
   if (standing === 'pending')

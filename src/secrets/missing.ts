@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { missingKey } from './contract.ts';
 import type { Needs, ServerNeeds } from './needs.ts';
@@ -7,13 +8,14 @@ type MissingKey = z.infer<typeof missingKey>;
 
 /**
  * What enabled servers ask for where nobody has set a tenant's key or a shared one: a call by somebody without a key of
- * their own would be refused. `tenants` are those to look at; `shared` says whether people without one matter, too.
+ * their own would be refused. `tenants` are those to look at; `shared` says whether people without one matter, too. Calls
+ * get their turn after each of them: thousands of tenants take seconds.
  */
-export function missingKeys(
+export async function missingKeys(
   needs: Needs,
   stored: readonly Coverage[],
   { tenants, shared }: { tenants: readonly string[]; shared: boolean },
-): MissingKey[] {
+): Promise<MissingKey[]> {
   const counts = new Counts(stored);
   const found = new Map<string, MissingKey>();
   const look = (tenant: string | null) => {
@@ -28,7 +30,10 @@ export function missingKeys(
     }
   };
   if (shared) look(null);
-  for (const tenant of tenants) look(tenant);
+  for (const tenant of tenants) {
+    await setImmediate();
+    look(tenant);
+  }
   return [...found.values()].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 }
 

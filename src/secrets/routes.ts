@@ -96,5 +96,6 @@ async function listMissing({ database: { db }, needs }: KeyDeps, tenant: string 
   if (tenant !== undefined && !(await store.tenantExists(db, tenant))) throw tenantNotFound(tenant);
   const tenants = tenant === undefined ? await store.enabledTenants(db) : [tenant];
   const stored = await store.countKeys(db);
-  return { items: missingKeys(needs, stored, { tenants, shared: tenant === undefined }), nextCursor: null };
+  const items = await missingKeys(needs, stored, { tenants, shared: tenant === undefined });
+  return { items, nextCursor: null };
 }

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { applyFile, type Change, createAccess } from '../access/index.ts';
 import { createRecorder } from '../audit/index.ts';
-import { createToolPins } from '../catalog/index.ts';
+import { allowsFrom, createToolPins } from '../catalog/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
 import { createIdentity } from '../identity/index.ts';
@@ -13,8 +13,11 @@ import { type Database, watchChanges } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
 import { createReloadableGuard } from '../platform/net-guard.ts';
 import { createSealer } from '../platform/sealer.ts';
-import { createSecretBox, createVault, deriveKey, type MasterKey } from '../secrets/index.ts';
+import { createVault, type KeyRing, openMasterKeys, openRotation } from '../secrets/index.ts';
+import { openAccounts } from './open-accounts.ts';
+import { openCatalog } from './open-catalog.ts';
 import { projectDir } from './program.ts';
+import { filesInForce, stdioSettings } from './stdio.ts';
 
 /** Every feature of a running process. */
 export type Parts = Awaited<ReturnType<typeof build>>;
@@ -23,23 +26,18 @@ export interface Ground {
   readonly config: Config;
   readonly log: Log;
   readonly database: Database;
-  readonly masterKey: MasterKey;
+  readonly keyRing: KeyRing;
   readonly closing: Closing;
 }
 
 export async function build(ground: Ground, adminToken: string) {
-  const { config, database, masterKey, closing } = ground;
+  const { config, database, closing } = ground;
   const base = { db: database.db, log: ground.log, clock };
-  const dataDir = config.TOOLGATE_DATA_DIR;
   let file = config.file;
+  const written = filesInForce(file);
   await applyFile(base.db, file, { prune: false, actor: 'config-file' });
-  const changes = closing.keep('changes', await watchChanges(database, base));
-  const access = await createAccess({ ...base, changes });
-  closing.keep('access', access.live);
-  const box = createSecretBox(masterKey);
-  const vault = closing.keep('vault', await createVault({ ...base, changes, box }));
-  const recorder = await createRecorder({ ...base, spillDir: path.join(dataDir, 'spill') });
-  closing.keep('recorder', recorder);
+  const found = await openFoundation(ground, base, written.current);
+  const { changes, access, masterKeys, box, vault } = found;
   const directory = () => access.snapshot();
   const issuers = () => file.identity.issuers;
   const openWebUi = () => file.identity.openWebUi;
@@ -47,32 +45,68 @@ export async function build(ground: Ground, adminToken: string) {
   const identity = await createIdentity({ ...base, changes, directory, issuers, openWebUi, settings });
   closing.keep('identity', identity);
   const toolPins = closing.keep('tool pins', await createToolPins({ ...base, changes }));
+  const catalog = openCatalog(ground, () => file);
   const netGuard = createReloadableGuard(file.network.allow);
-  const parts = { ...ground, changes, access, box, vault, recorder, identity, toolPins, netGuard };
-  const sealingKey = deriveKey(masterKey, 'sealed state');
-  const sealerFor = (purpose: string) => createSealer(sealingKey, purpose);
+  const own = { database, changes, box, vault, guard: netGuard };
+  const places = { dataDir: config.TOOLGATE_DATA_DIR, publicUrl: config.PUBLIC_URL };
+  const { accounts, exchanges } = await openAccounts({ ...base, ...own, ...places, closing });
+  const parts = {
+    ...ground,
+    ...found,
+    ...{ identity, toolPins, netGuard, ...catalog, accounts, exchanges, file: () => file },
+  };
+  const sealerFor = (purpose: string) => createSealer(masterKeys.stateKey, purpose);
   const redisUrl = config.REDIS_URL;
   const bus = await openBus({ redisUrl, database, sealer: sealerFor('bus'), log: ground.log });
   closing.keep('messages between processes', bus);
+  const rotation = closing.keep('key rotation', openRotation({ ...base, keys: masterKeys.keys, bus }));
+  const catalogAllows = allowsFrom(catalog.entries);
+  const stdio = stdioSettings({ ...ground, written: written.current, catalogAllows });
   const gateway = createGateway({
     ...parts,
     clock,
     projectDir,
     around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
+    publicUrl: config.PUBLIC_URL,
     sealerFor,
     bus,
     settings: gateSettings(config, () => file),
+    stdio,
   });
   closing.keep('gateway', gateway);
   /** Makes another content of the config file the one in force. */
-  const use = async (next: ConfigFile, prune: boolean): Promise<Change[]> => {
-    const applied = await applyFile(base.db, next, { prune, actor: 'config-file' });
-    file = next;
-    netGuard.allowOnly(next.network.allow);
-    await access.live.refresh();
-    return applied;
-  };
-  return { ...parts, bus, gateway, use };
+  const use = (next: ConfigFile, prune: boolean): Promise<Change[]> =>
+    written.during(next, async () => {
+      const applied = await applyFile(base.db, next, { prune, actor: 'config-file' });
+      file = next;
+      netGuard.allowOnly(next.network.allow);
+      await access.live.refresh();
+      return applied;
+    });
+  return { ...parts, bus, rotation, stdio, gateway, sealerFor, use };
+}
+
+interface Base {
+  readonly db: Database['db'];
+  readonly log: Log;
+  readonly clock: typeof clock;
+}
+
+/** What everything else stands on: what is in the database, followed; keys; records. */
+async function openFoundation(
+  { config, database, keyRing: ring, closing }: Ground,
+  base: Base,
+  written: () => readonly ConfigFile[],
+) {
+  const changes = closing.keep('changes', await watchChanges(database, base));
+  const access = await createAccess({ ...base, changes, written });
+  closing.keep('access', access.live);
+  const masterKeys = closing.keep('master keys', await openMasterKeys({ ...base, changes, ring }));
+  const { box } = masterKeys;
+  const vault = closing.keep('vault', await createVault({ ...base, changes, box }));
+  const recorder = await createRecorder({ ...base, spillDir: path.join(config.TOOLGATE_DATA_DIR, 'spill') });
+  closing.keep('recorder', recorder);
+  return { changes, access, masterKeys, box, vault, recorder };
 }
 
 function identitySettings(config: Config, adminToken: string) {
@@ -93,5 +127,9 @@ function gateSettings(config: Config, file: () => ConfigFile) {
       return { always: config.META_TOOLS_MODE, above, exceptClients };
     },
     rateLimit,
+    limits: () => {
+      const { idleSeconds, ...most } = file().limits;
+      return { ...most, idleMs: idleSeconds * 1_000 };
+    },
   };
 }

@@ -14,7 +14,8 @@ import { createHttpServer } from '../platform/http/server.ts';
 import { keptSecret, randomSecret } from '../platform/kept-secret.ts';
 import { createLog, type Log } from '../platform/log.ts';
 import { banner, createSteps } from '../platform/start-lines.ts';
-import { loadMasterKey } from '../secrets/index.ts';
+import { loadKeyRing } from '../secrets/index.ts';
+import { pagesOf } from './accounts.ts';
 import { adminApp } from './admin-app.ts';
 import { build, type Ground, type Parts } from './build.ts';
 import { migrations, version } from './program.ts';
@@ -23,6 +24,8 @@ export async function serve(): Promise<void> {
   // V8 takes what lives long while this starts as a sign, and then puts parts of every request straight among the
   // old objects. They keep the whole request alive, so that collections take ten times as long (docs/benchmark.md).
   setFlagsFromString('--no-allocation-site-pretenuring');
+  // The environment may hold the master key, and a diagnostic report would write it to a file.
+  if (process.report) process.report.excludeEnv = true;
   const steps = createSteps(3, 4);
   const config = await loadConfig(process.env, process.cwd());
   const log = createLog(config.DEBUG ? 'debug' : 'info');
@@ -32,12 +35,12 @@ export async function serve(): Promise<void> {
     const database = await steps.work(config.DATABASE_URL ? 'PostgreSQL' : 'Embedded database', () =>
       openAndMigrate(config, log, closing),
     );
-    const masterKey = await loadMasterKey({
-      value: config.TOOLGATE_MASTER_KEY,
-      dataDir: config.TOOLGATE_DATA_DIR,
-      log,
+    const { TOOLGATE_MASTER_KEY: value, ...settings } = config;
+    const keyRing = await loadKeyRing({
+      ...{ value, file: config.TOOLGATE_MASTER_KEY_FILE, dataDir: config.TOOLGATE_DATA_DIR, log },
     });
-    const text = await steps.work('Toolgate', () => start({ config, log, database, masterKey, closing }));
+    const ground = { config: settings, log, database, keyRing, closing };
+    const text = await steps.work('Toolgate', () => start(ground));
     for (const warning of config.warnings) process.stderr.write(`Note: ${warning}\n`);
     process.stdout.write(text);
   } catch (error) {
@@ -51,6 +54,7 @@ async function openAndMigrate(config: Config, log: Log, closing: Closing): Promi
   const database = await openDatabase({ url: config.DATABASE_URL, dataDir: config.TOOLGATE_DATA_DIR, log });
   closing.add('database', () => database.close());
   await migrate(database, migrations);
+  await database.walls.raise();
   return database;
 }
 
@@ -75,6 +79,7 @@ async function start(ground: Ground): Promise<string> {
         degraded: () => degradedParts(parts),
       }),
       resourceMetadataMount(identity),
+      ...pagesOf(parts),
     ],
     guard: createOriginGuard({
       bindHost: config.HOST,

@@ -102,6 +102,9 @@ test('servers are added, tested, changed, disabled and removed; header values st
       headerNames: ['X-Key'],
       envNames: [],
       extensions: 'all',
+      origin: null,
+      maxConnections: 100,
+      variables: {},
       tools: null,
       toolOverrides: {},
       isolation: null,
@@ -176,6 +179,9 @@ test('a server that cannot be reached says so in its test, and a command is neve
   await is(204, admin('DELETE', '/servers/away'));
 });
 
+/** A key that no placeholder asks for is stored, with a hint. */
+const stored = { ok: true, warnings: [expect.stringContaining('asks for no key')] };
+
 test('tenants are added, read, changed and removed; their keys are never readable again', async () => {
   const north = {
     id: 'north',
@@ -183,28 +189,31 @@ test('tenants are added, read, changed and removed; their keys are never readabl
     emailDomains: ['north.example'],
     enabled: true,
     endpoints: [],
+    variables: {},
     groups: [],
     managedBy: 'admin',
   };
   const { id, displayName, emailDomains } = north;
   await is(201, admin('POST', '/tenants', { id, displayName, emailDomains }), north);
   await is(409, admin('POST', '/tenants', { id }), error('tenant_exists'));
-  await is(200, admin('PUT', '/tenants/north/keys/ok', { value: 'a-key-of-north-1111' }), { ok: true });
-  await is(200, admin('PUT', '/tenants/north/keys/ok', { value: 'short', name: 'second' }), { ok: true });
+  await is(200, admin('PUT', '/tenants/north/keys/ok', { value: 'a-key-of-north-1111' }), stored);
+  await is(200, admin('PUT', '/tenants/north/keys/ok', { value: 'short', name: 'second' }), stored);
   const key = {
-    server: 'ok',
-    name: 'default',
-    lastFour: '1111',
-    updatedAt: time,
-    updatedBy: expect.any(String),
+    ...{ level: 'tenant', owner: 'north', tenant: 'north', server: 'ok', name: 'default' },
+    ...{ lastFour: '1111', dormant: false, lastUsedAt: null },
+    ...{ createdAt: time, updatedAt: time, updatedBy: expect.any(String) },
   };
   const second = { ...key, name: 'second', lastFour: '' };
   await is(200, admin('GET', '/tenants/north/keys'), page([key, second]));
   await is(404, admin('PUT', '/tenants/north/keys/none', { value: 'x' }), error('server_not_found'));
   await is(204, admin('DELETE', '/tenants/north/keys/ok?name=second'), null);
   await is(200, admin('GET', '/tenants/north/keys'), page([key]));
-  await is(200, admin('PUT', '/keys/ok', { value: 'a-key-for-all-2222' }), { ok: true });
-  await is(200, admin('GET', '/keys'), page([{ ...key, lastFour: '2222' }]));
+  await is(200, admin('PUT', '/keys/ok', { value: 'a-key-for-all-2222' }), stored);
+  await is(
+    200,
+    admin('GET', '/keys'),
+    page([{ ...key, level: 'shared', owner: null, tenant: null, lastFour: '2222' }]),
+  );
   await is(204, admin('DELETE', '/keys/ok'), null);
 
   const url = upstream.url('modern');

@@ -26,9 +26,22 @@ function withServers(): object {
   });
 }
 
-/** Processes that run with the marker in their arguments. */
+/** Processes that run with the marker in their arguments: servers, and what stands around them. */
 function marked(): number[] {
   return processes().filter((pid) => read(pid, 'cmdline').includes(marker));
+}
+
+/** Those of them that are servers. */
+function servers(): number[] {
+  return marked().filter((pid) => read(pid, 'cmdline').startsWith(process.execPath));
+}
+
+/** What one of the servers has started itself. */
+function grandchildren(): number[] {
+  const parents = servers().map(String);
+  return processes().filter((pid) =>
+    parents.includes(/^PPid:\s+(\d+)$/m.exec(read(pid, 'status'))?.[1] ?? ''),
+  );
 }
 
 function processes(): number[] {
@@ -61,9 +74,9 @@ async function startAll(gate: Gate): Promise<Running> {
   const call = async (name: string, args: object = {}) =>
     textOf((await askModern(raw, 'tools/call', { name, arguments: args })).message.result);
   await eventually('the honest server', async () => (await call('honest__echo', { text: 'x' })).text === 'x');
-  const { text } = await call('stubborn__whoami');
-  await eventually('three servers', () => marked().length >= 3);
-  return { call, grandchild: Number(JSON.parse(text).seen.GRANDCHILD_PID) };
+  await call('stubborn__whoami');
+  await eventually('three servers', () => servers().length >= 3);
+  return { call, grandchild: await eventually('what a server started', () => grandchildren()[0]) };
 }
 
 test('kill -9 under load loses no admin change that was acknowledged and leaves no process, and the next start is clean', async () => {

@@ -24,6 +24,9 @@ const canaries = {
   wrongToken: plant('wrong-token'),
   rejectedKey: plant('rejected'),
   headerOfAdmin: plant('header-of-admin'),
+  userKey: plant('user'),
+  groupKey: plant('group'),
+  importedKey: plant('imported'),
 } as const;
 const masterKey = randomBytes(32).toString('base64');
 
@@ -53,6 +56,8 @@ const servers: Record<string, object> = {
     args: [stdio, 'ok'],
     env: { KEY: '${credential}', OTHER: '${env:CANARY_STDIO}' },
   },
+  mine: { type: 'http', url: upstream.url('ok'), headers: withKey },
+  team: { type: 'http', url: upstream.url('ok'), headers: { Authorization: 'Basic ${credential.basic}' } },
   dies: { command: process.execPath, args: [stdio, 'exits'], env: { KEY: '${credential}' } },
   missing: { command: '/nowhere/at/all', env: { KEY: '${credential}' } },
   ...Object.fromEntries(
@@ -123,6 +128,8 @@ beforeAll(async () => {
     ...grants.map((server): [string, string] => [`/keys/${server}`, canaries.sharedKey]),
     ['/tenants/north/keys/local', canaries.stdioKey],
     ['/tenants/north/keys/query', canaries.urlKey],
+    ['/users/ann@north.example/keys/mine', canaries.userKey],
+    ['/groups/North/keys/team', `team:${canaries.groupKey}`],
   ];
   for (const [at, value] of values) expect((await admin('PUT', at, { value })).status).toBe(200);
 });
@@ -139,6 +146,10 @@ test('each tenant’s server gets that tenant’s key, and the others do not', a
   expect((await seen('south', 'crm'))['authorization']).toBe(`Bearer ${canaries.southKey}`);
   expect((await seen('third', 'crm'))['authorization']).toBe(`Bearer ${canaries.sharedKey}`);
   expect((await seen('north', 'envy'))['x-key']).toBe(canaries.envHeader);
+  expect((await seen('north', 'mine'))['authorization']).toBe(`Bearer ${canaries.userKey}`);
+  expect((await seen('south', 'mine'))['authorization']).toBe(`Bearer ${canaries.southKey}`);
+  const basic = Buffer.from(`team:${canaries.groupKey}`).toString('base64');
+  expect((await seen('north', 'team'))['authorization']).toBe(`Basic ${basic}`);
   const environments = {
     north: await seen('north', 'local'),
     south: await seen('south', 'local'),
@@ -170,6 +181,21 @@ test('every failure is told without a secret', async () => {
     await call(who, 'crm', 'crash', {});
     await call(who, 'nothing');
   }
+  for (const server of ['mine', 'team']) {
+    await admin('POST', `/servers/${server}/test?user=ann@north.example`);
+    await call('north', server, 'crash', {});
+    // Its key has no colon, so it is no basic sign-in.
+    await call('south', server);
+  }
+  const rows = [
+    'level,owner,server,value',
+    `shared,,crm,${canaries.importedKey}`,
+    `user,nobody,crm,${canaries.rejectedKey}`,
+  ];
+  for (const more of [{ dryRun: true }, {}, { allOrNothing: false }])
+    await admin('POST', '/keys/import', { format: 'csv', text: rows.join('\n'), ...more });
+  for (const text of [`KEY=${canaries.importedKey}`, `${canaries.rejectedKey}`, `X="${canaries.rejectedKey}`])
+    await admin('POST', '/keys/import', { format: 'env', text, tenant: 'third' });
   for (const server of grants) {
     await admin('POST', `/servers/${server}/test?tenant=north`);
     await admin('GET', `/servers/${server}/tools?tenant=south`);
@@ -181,6 +207,8 @@ test('every failure is told without a secret', async () => {
     ['PUT', '/tenants/north/keys/nothing', { value: canaries.rejectedKey }],
     ['PUT', '/tenants/nowhere/keys/crm', { value: canaries.rejectedKey }],
     ['PUT', '/keys/crm', { valeu: canaries.rejectedKey }],
+    ['PUT', '/users/ann@north.example/keys/crm?tennant=north', { value: canaries.rejectedKey }],
+    ['PUT', '/groups/Nobody/keys/crm', { value: canaries.rejectedKey }],
     ['POST', '/servers', { id: 'x', type: 'http', url: 'nonsense', headers: { A: canaries.rejectedKey } }],
     [
       'POST',
@@ -211,6 +239,10 @@ test('every failure is told without a secret', async () => {
     '/tenants/north',
     '/tenants/north/keys',
     '/keys',
+    '/keys/missing',
+    '/users/ann@north.example/keys',
+    '/groups/North/keys',
+    '/servers/mine/credential?user=ann@north.example',
     '/tokens',
     '/audit?limit=100',
     '/analytics?limit=100',

@@ -38,18 +38,29 @@ export type UpstreamFailure =
   | 'unauthorized'
   | 'session_expired'
   | 'busy'
+  /** It failed before, and is left alone for a while: nothing was sent. */
+  | 'paused'
+  /** Nobody who may has written its command: it is never run. */
+  | 'not_allowed'
   | 'http_status';
 
 /** Why an upstream gave no answer. `message` is safe to show: it quotes nothing that the upstream sent. */
 export class UpstreamError extends Error {
   readonly kind: UpstreamFailure;
   readonly status: number | undefined;
+  /** How long the server asks to be left alone, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(kind: UpstreamFailure, message: string, options: { cause?: unknown; status?: number } = {}) {
+  constructor(
+    kind: UpstreamFailure,
+    message: string,
+    options: { cause?: unknown; status?: number; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = 'UpstreamError';
     this.kind = kind;
     this.status = options.status;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -2,7 +2,9 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import { parseMessage, type RpcMessage, type RpcResponse } from '../rpc/message.ts';
+import { withChanging } from './changing.ts';
 import {
+  type ChangingHeaders,
   type Connector,
   type ConnectorOptions,
   type Destination,
@@ -12,8 +14,9 @@ import {
 } from './contract.ts';
 import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
+import { statusError } from './http-status.ts';
 import { closedError } from './pending.ts';
-import { type Posted, post } from './post.ts';
+import { type Post, type Posted, post } from './post.ts';
 import { keepListening } from './standalone-stream.ts';
 
 type HttpDestination = Extract<Destination, { url: string }>;
@@ -31,12 +34,14 @@ export class HttpConnector implements Connector {
   readonly #pool: Pool;
   readonly #path: string;
   readonly #closing = new AbortController();
+  readonly #changing: ChangingHeaders | undefined;
   #headers: Record<string, string>;
   #sessionId: string | undefined;
 
   constructor(destination: HttpDestination, options: ConnectorOptions) {
     const url = new URL(destination.url);
     this.#options = options;
+    this.#changing = destination.changing;
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = {
       ...lowerCased(destination.headers),
@@ -57,24 +62,28 @@ export class HttpConnector implements Connector {
     const { text, signal, headers } = exchange;
     let answer: Posted | undefined;
     try {
-      const own = this.#headers;
-      answer = await post(
-        this.#pool,
-        { path: this.#path, text, signal, headers: headers ? { ...own, ...headers } : own },
-        this.#options,
-      );
+      const own = headers ? { ...this.#headers, ...headers } : this.#headers;
+      const request = { path: this.#path, text, signal, headers: own };
+      answer = await (this.#changing
+        ? this.#postChanging(this.#changing, request)
+        : post(this.#pool, request, this.#options));
       return await this.#read(answer, exchange);
     } catch (error) {
-      // A body that nobody reads to its end would keep its socket.
-      if (answer && 'body' in answer) answer.body.destroy();
+      if (answer) leave(answer);
       throw this.#named(error, signal);
     }
+  }
+
+  #postChanging(changing: ChangingHeaders, request: Post): Promise<Posted> {
+    const send = (extra: Readonly<Record<string, string>>) =>
+      post(this.#pool, { ...request, headers: { ...request.headers, ...extra } }, this.#options);
+    return withChanging(changing, { signal: request.signal, send, discard: leave });
   }
 
   async send(text: string, signal: AbortSignal): Promise<void> {
     const answer = await this.#send('POST', text, signal);
     await answer.body.dump();
-    if (answer.statusCode >= 400) throw this.#statusError(answer.statusCode);
+    if (answer.statusCode >= 300) throw statusError(this.#options.name, answer);
   }
 
   established({ protocolVersion, listen }: Established): void {
@@ -113,14 +122,14 @@ export class HttpConnector implements Connector {
     signal: AbortSignal,
     extra?: Readonly<Record<string, string>>,
   ): Promise<Answer> {
+    const own = extra ? { ...this.#headers, ...extra } : this.#headers;
+    const send = (headers: Readonly<Record<string, string>>) =>
+      this.#pool.request({ method, path: this.#path, body, signal, headers });
     try {
-      return await this.#pool.request({
-        method,
-        path: this.#path,
-        body,
-        signal,
-        headers: extra ? { ...this.#headers, ...extra } : this.#headers,
-      });
+      if (!this.#changing) return await send(own);
+      const discard = ({ body: rest }: Answer) => void rest.dump().catch(() => undefined);
+      const sendMore = (more: Readonly<Record<string, string>>) => send({ ...own, ...more });
+      return await withChanging(this.#changing, { signal, send: sendMore, discard });
     } catch (error) {
       throw this.#named(error, signal);
     }
@@ -138,20 +147,20 @@ export class HttpConnector implements Connector {
         { status: 404 },
       );
     }
-    if (isStream) throw this.#statusError(statusCode);
-    const response = this.#match(parseMessage(answer.text), exchange, statusCode);
+    if (isStream) throw statusError(this.#options.name, answer);
+    const response = this.#match(parseMessage(answer.text), exchange, answer);
     if (statusCode === 200) this.#keepSession(headers['mcp-session-id']);
     return response;
   }
 
   /** The response to this very request; anything else is an error of the server. */
-  #match(parsed: ReturnType<typeof parseMessage>, exchange: Exchange, status: number): RpcResponse {
+  #match(parsed: ReturnType<typeof parseMessage>, exchange: Exchange, answer: Posted): RpcResponse {
     const message = parsed.ok ? parsed.message : undefined;
     const ours =
       message?.kind === 'response' &&
-      (message.rawId === exchange.rawId || (message.rawId === null && status >= 400));
+      (message.rawId === exchange.rawId || (message.rawId === null && answer.statusCode >= 400));
     if (message?.kind === 'response' && ours) return message;
-    if (status >= 400) throw this.#statusError(status);
+    if (answer.statusCode >= 400) throw statusError(this.#options.name, answer);
     const what = parsed.ok
       ? 'a message that does not answer the request'
       : 'something that is no JSON-RPC message';
@@ -173,7 +182,7 @@ export class HttpConnector implements Connector {
         accept: 'text/event-stream',
         'last-event-id': state.lastEventId,
       });
-      if (answer.statusCode !== 200) throw this.#statusError(answer.statusCode);
+      if (answer.statusCode !== 200) throw statusError(this.#options.name, answer);
       body = answer.body;
     }
   }
@@ -223,31 +232,16 @@ export class HttpConnector implements Connector {
     this.#headers = { ...this.#headers, 'mcp-session-id': id };
   }
 
-  #statusError(status: number): UpstreamError {
-    const { name } = this.#options;
-    if (status === 401 || status === 403) {
-      return new UpstreamError(
-        'unauthorized',
-        `The server "${name}" refused the gate’s credential (HTTP ${status}).`,
-        { status },
-      );
-    }
-    if (status >= 300 && status < 400) {
-      return new UpstreamError(
-        'http_status',
-        `The server "${name}" redirects elsewhere (HTTP ${status}), which the gate does not follow.`,
-        { status },
-      );
-    }
-    const what = status === 200 ? 'something that is neither JSON nor an event stream' : `HTTP ${status}`;
-    return new UpstreamError('http_status', `The server "${name}" answered with ${what}.`, { status });
-  }
-
   #named(error: unknown, signal: AbortSignal): unknown {
     if (error instanceof UpstreamError) return error;
     if (signal.aborted) return signal.reason;
     return connectionError(this.#options.name, error);
   }
+}
+
+/** A body that nobody reads to its end would keep its socket. */
+function leave(answer: Posted): void {
+  if ('body' in answer) answer.body.destroy();
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

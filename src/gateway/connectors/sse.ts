@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import { parseMessage, type RpcResponse } from '../rpc/message.ts';
+import { withChanging } from './changing.ts';
 import {
+  type ChangingHeaders,
   type Connector,
   type ConnectorOptions,
   type Destination,
@@ -10,10 +12,19 @@ import {
 } from './contract.ts';
 import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
+import { statusError } from './http-status.ts';
 import { closedError, PendingExchanges } from './pending.ts';
 import { untilAborted } from './until-aborted.ts';
 
 type SseDestination = Extract<Destination, { url: string }>;
+
+interface Sent {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
 
 /** How long the server may take to name the address for messages, in milliseconds. */
 const endpointTimeout = 10_000;
@@ -24,6 +35,7 @@ export class SseConnector implements Connector {
   readonly #options: ConnectorOptions;
   readonly #url: URL;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #changing: ChangingHeaders | undefined;
   readonly #pool: Pool;
   readonly #pending: PendingExchanges;
   readonly #closing = new AbortController();
@@ -34,6 +46,7 @@ export class SseConnector implements Connector {
     this.#options = options;
     this.#url = new URL(destination.url);
     this.#headers = destination.headers;
+    this.#changing = destination.changing;
     this.#pending = new PendingExchanges(options.sink);
     this.#pool = new Pool(this.#url.origin, {
       connect: connectorFor(options.netGuard),
@@ -98,15 +111,15 @@ export class SseConnector implements Connector {
 
   async #listen(onEndpoint: (path: string) => void): Promise<void> {
     const { name, maxResponseBytes } = this.#options;
-    const answer = await this.#pool.request({
+    const answer = await this.#send({
       method: 'GET',
       path: `${this.#url.pathname}${this.#url.search}`,
-      headers: { ...this.#headers, accept: 'text/event-stream', 'accept-encoding': 'identity' },
+      headers: { accept: 'text/event-stream', 'accept-encoding': 'identity' },
       signal: this.#closing.signal,
     });
     if (answer.statusCode !== 200) {
       await answer.body.dump();
-      throw statusError(name, answer.statusCode);
+      throw statusError(name, answer);
     }
     await readEvents(
       answer.body,
@@ -146,19 +159,25 @@ export class SseConnector implements Connector {
     const path = await untilAborted(this.#endpoint, signal);
     let answer: Dispatcher.ResponseData;
     try {
-      answer = await this.#pool.request({
-        method: 'POST',
-        path,
-        headers: { ...this.#headers, 'content-type': 'application/json' },
-        body: text,
-        signal,
-      });
+      const headers = { 'content-type': 'application/json' };
+      answer = await this.#send({ method: 'POST', path, headers, body: text, signal });
     } catch (error) {
       throw signal.aborted ? signal.reason : this.#named(error);
     }
     // The response comes on the stream. A server that never ends this one must not keep a socket for each message.
     await answer.body.dump({ limit: 65_536, signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-    if (answer.statusCode >= 300) throw statusError(this.#options.name, answer.statusCode);
+    if (answer.statusCode >= 300) throw statusError(this.#options.name, answer);
+  }
+
+  /** With the headers of the server, and those that change while the connection stays. */
+  #send(request: Sent): Promise<Dispatcher.ResponseData> {
+    const send = (extra: object) => {
+      const headers = { ...this.#headers, ...request.headers, ...extra };
+      return this.#pool.request({ ...request, headers });
+    };
+    if (!this.#changing) return send({});
+    const discard = ({ body }: Dispatcher.ResponseData) => void body.dump().catch(() => undefined);
+    return withChanging(this.#changing, { signal: request.signal, send, discard });
   }
 
   #break(error: UpstreamError, rejectEndpoint: (error: UpstreamError) => void): void {
@@ -173,9 +192,4 @@ export class SseConnector implements Connector {
     if (error instanceof UpstreamError) return error;
     return connectionError(this.#options.name, error);
   }
-}
-
-function statusError(name: string, status: number): UpstreamError {
-  const kind = status === 401 || status === 403 ? 'unauthorized' : 'http_status';
-  return new UpstreamError(kind, `The server "${name}" answered with HTTP ${status}.`, { status });
 }

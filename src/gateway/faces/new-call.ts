@@ -17,10 +17,12 @@ export function newCall(
     client?: ClientSide;
     readMessage?: (call: Call) => Promise<void> | void;
     proof?: (() => Principal) | undefined;
+    /** Where the request that proves who is calling is another one than this. */
+    subjectToken?: () => string | undefined;
   },
 ): Call {
   const { headers } = o.req;
-  return {
+  const call: Call = {
     face: o.face,
     requestId: o.requestId,
     startedAt: gate.clock(),
@@ -34,6 +36,7 @@ export function newCall(
     clientIp: o.clientIp,
     controller: new AbortController(),
     proof: o.proof,
+    subjectToken: o.subjectToken ?? (() => subjectTokenOf(call)),
     readMessage: o.readMessage ?? (() => undefined),
     client: o.client ?? silent,
     principal: undefined,
@@ -53,6 +56,8 @@ export function newCall(
     tool: null,
     httpBody: undefined,
     metaTool: null,
+    connects: false,
+    offer: null,
     rawParams: undefined,
     response: undefined,
     outcome: 'ok',
@@ -60,4 +65,11 @@ export function newCall(
     status: 200,
     bytesIn: 0,
   };
+  return call;
+}
+
+/** The credential of the request, when it proved to be an access token. */
+function subjectTokenOf({ proof, principal, header }: Call): string | undefined {
+  if (proof || !principal?.authSource.startsWith('oidc:')) return undefined;
+  return /^bearer +(\S+)$/i.exec(header('authorization') ?? '')?.[1];
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors.ts';
 import { type Arrival, sendJson } from '../../platform/http/server.ts';
 import type { Call, Gate } from '../call.ts';
+import { accountView, nameOf } from '../connect/account-of.ts';
 import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
 import { newCall } from './new-call.ts';
@@ -24,7 +25,7 @@ export async function serveServers(
   });
   try {
     await runPipeline(call, gate);
-    return sendJson(res, 200, { items: itemsOf(call) });
+    return sendJson(res, 200, { items: itemsOf(call, gate) });
   } catch (error) {
     if (!(error instanceof Refusal || error instanceof AppError)) throw error;
     const headers = error instanceof AppError ? error.headers : {};
@@ -37,12 +38,13 @@ export async function serveServers(
   }
 }
 
-function itemsOf(call: Call) {
+function itemsOf(call: Call, gate: Gate) {
   const tenant = call.tenant?.id;
-  return call.servers.map(({ id, definition }) => ({
-    id,
-    displayName: definition.displayName ?? id,
-    description: definition.description ?? '',
-    path: `${tenant === undefined ? '' : `/t/${tenant}`}/mcp/${id}`,
+  return call.servers.map((server) => ({
+    id: server.id,
+    displayName: nameOf(server),
+    description: server.definition.description ?? '',
+    path: `${tenant === undefined ? '' : `/t/${tenant}`}/mcp/${server.id}`,
+    account: accountView(call, gate, server),
   }));
 }

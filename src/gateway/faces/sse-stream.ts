@@ -89,6 +89,8 @@ export class SseStream {
     };
     const call: Call = newCall(this.#parts.gate, {
       ...{ face: 'sse', requestId, clientIp, path: this.#call.path },
+      // Another process may have checked who posts, and hands no token over: the one that opened the stream stands in.
+      subjectToken: () => this.#call.subjectToken(),
       // How the stream was opened says which tools are shown on it.
       req: { headers, method: 'POST', url: this.#url },
       proof: () => principal,

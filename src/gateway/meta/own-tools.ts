@@ -1,5 +1,6 @@
 import type { SnapshotServer } from '../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../call.ts';
+import { connectable } from '../connect/connect-tool.ts';
 import type { Known } from '../lists/list-store.ts';
 import type { View, Viewer } from '../lists/view.ts';
 import { targetOf } from '../steps/attach-credentials.ts';
@@ -13,9 +14,14 @@ export interface OwnTools {
   readonly servers: readonly SnapshotServer[];
 }
 
-export function viewerOf(call: Call, gate: Gate): Viewer {
+export function viewerOf(call: Call, gate: Gate, servers: readonly SnapshotServer[] = call.servers): Viewer {
   const { snapshot, path, audience, era } = call;
-  return { snapshot, principal: principalOf(call), now: gate.clock(), audience, server: path.server, era };
+  const seen = {
+    principal: principalOf(call),
+    now: gate.clock(),
+    connectable: connectable(call, gate, servers),
+  };
+  return { snapshot, audience, server: path.server, era, ...seen };
 }
 
 /** Tools of these servers; waits for those that were never asked, within the deadline. */
@@ -30,7 +36,7 @@ export async function ownTools(
   });
   if (known.some((one) => one.hello === undefined && one.failure === undefined))
     await gate.lists.settle(known, gate.settings.listDeadlineMs);
-  return { view: gate.views.view(viewerOf(call, gate), 'tools', known), known, servers };
+  return { view: gate.views.view(viewerOf(call, gate, servers), 'tools', known), known, servers };
 }
 
 export function indexOf(indexes: ToolIndexes, { view, servers }: OwnTools): Promise<ToolIndex> {

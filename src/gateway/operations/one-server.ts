@@ -4,7 +4,7 @@ import { knownTool } from '../bridge/known-tool.ts';
 import { structuredForLegacy } from '../bridge/output-schema.ts';
 import { type Resumed, resume, stateIn, unknownState } from '../bridge/retry.ts';
 import { tracing } from '../bridge/trace.ts';
-import { type Call, type Gate, requestOf } from '../call.ts';
+import { type Call, type Gate, principalOf, requestOf } from '../call.ts';
 import { UpstreamError } from '../connectors/contract.ts';
 import { errorForCaller, paramsForServer, resultForCaller } from '../era.ts';
 import { Refusal } from '../refusal.ts';
@@ -44,7 +44,10 @@ export async function ask(call: Call, gate: Gate, target: Target): Promise<Answe
     const state = stateIn(call);
     const resumed = state === undefined ? undefined : await resume(call, gate, target, state);
     if (resumed?.kind === 'answer') return { response: resumed.response, south: 'legacy' };
-    const asked = { prefer: call.era, capabilities: call.capabilities, signal: call.controller.signal };
+    const asked = {
+      ...{ prefer: call.era, capabilities: call.capabilities, signal: call.controller.signal },
+      holder: principalOf(call).id,
+    };
     const { response, connection } = await gate.pool.use(target, asked, (found) => {
       // A modern server's own state is for it alone; a legacy one has none, so this one was made up.
       if (state !== undefined && !resumed && found.upstream.options.era === 'legacy') throw unknownState();

@@ -1,6 +1,7 @@
 import { can, type SnapshotServer } from '../../access/index.ts';
 import { hasControlCharacters } from '../../catalog/index.ts';
 import { type Call, type Gate, principalOf } from '../call.ts';
+import { isConnectCall } from '../connect/connect-tool.ts';
 import { Refusal } from '../refusal.ts';
 import {
   noSuchPrompt,
@@ -47,7 +48,7 @@ export function authorize(call: Call, gate: Gate): Promise<void> | void {
   const { method, params } = call.message;
   const need = needs.get(method);
   if (need === 'open') return;
-  if (need === 'tool') return requireTool(call, gate, String(params?.['name']));
+  if (need === 'tool') return requireToolOrConnect(call, gate, String(params?.['name']));
   // The step before has put the task's tool there; in the legacy era there are none.
   if (need === 'task') return requireTask(call, gate);
   if (need === 'resource' && isPageUri(params?.['uri'])) return requirePage(call, gate, params['uri']);
@@ -58,6 +59,16 @@ export function authorize(call: Call, gate: Gate): Promise<void> | void {
   );
   if (call.servers.length === 0) throw refusalFor(need, params);
   return undefined;
+}
+
+/** Connecting one's own account takes no grant but that of the server, without which there is nothing to connect. */
+function requireToolOrConnect(call: Call, gate: Gate, shown: string): Promise<void> | void {
+  const decide = (isConnect: boolean) => {
+    call.connects = isConnect;
+    return isConnect ? undefined : requireTool(call, gate, shown);
+  };
+  const isConnect = isConnectCall(call, gate);
+  return isConnect instanceof Promise ? isConnect.then(decide) : decide(isConnect);
 }
 
 function requireTool(call: Call, gate: Gate, shown: string): Promise<void> | void {

@@ -13,7 +13,7 @@ import { editObject, findMember, membersOf } from '../rpc/raw.ts';
  * schemas gets the body as it came.
  */
 export async function checkArguments(call: Call, gate: Gate): Promise<void> {
-  if (call.message?.kind !== 'request' || call.httpBody === undefined) return;
+  if (call.message?.kind !== 'request' || call.httpBody === undefined || call.connects) return;
   const tool = await toolOf(call, gate);
   const model = tool === 'unknown' ? undefined : modelOf(tool);
   const text = model === undefined ? asItCame(call.httpBody) : fitting(call.httpBody, model);

@@ -1,4 +1,8 @@
 import { type Call, type Gate, requestOf } from '../call.ts';
+import { connectFirst, needed, withoutOwnState } from '../connect/connect-first.ts';
+import { serveConnectTool } from '../connect/connect-tool.ts';
+import type { Offer } from '../connect/offer.ts';
+import { orConnectAgain, usesAccount } from '../connect/connect-again.ts';
 import { callTool } from '../operations/call-tool.ts';
 import { serveDiscover, serveInitialize } from '../operations/hello.ts';
 import { serveMetaTool } from '../meta/serve.ts';
@@ -10,6 +14,10 @@ import { sealingTasks, serveTask } from '../operations/tasks.ts';
 import { unknownMethod } from '../refusals.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { allowsMethod } from '../upstreams/extensions.ts';
+import { attachCredentials } from './attach-credentials.ts';
+import { authorize } from './authorize.ts';
+import { resolveServer } from './resolve-server.ts';
+import { resolveTenant } from './resolve-tenant.ts';
 
 type Operation = (call: Call, gate: Gate) => Promise<void> | void;
 
@@ -48,12 +56,40 @@ const withheld = /^(tasks|notifications)\//;
 export function forward(call: Call, gate: Gate): Promise<void> | void {
   if (call.message?.kind !== 'request') return undefined;
   if (call.metaTool !== null) return serveMetaTool(call, gate);
-  const { method } = call.message;
+  if (call.connects) return serveConnectTool(call, gate);
+  if (call.offer !== null) return afterConnecting(call, gate, call.offer);
+  if (!usesAccount(call)) return operate(call, gate);
+  return orConnectAgain(
+    call,
+    gate,
+    () => operate(call, gate),
+    (offer) => afterConnecting(call, gate, offer),
+  );
+}
+
+function operate(call: Call, gate: Gate): Promise<void> | void {
+  const { method } = requestOf(call);
   const known = operations.get(method);
   if (known && !known[1].includes(call.era)) throw unknownMethod();
   if (known) return known[0](call, gate);
   if (call.path.server === null || withheld.test(method)) throw unknownMethod();
   return passUnknown(call, gate);
+}
+
+const fromTheStart: readonly Operation[] = [resolveTenant, resolveServer, authorize, attachCredentials];
+
+/**
+ * The account comes first, and then the call as if it had just come in: minutes may have passed, and what the server has
+ * was not known before.
+ */
+async function afterConnecting(call: Call, gate: Gate, offer: Offer): Promise<void> {
+  if ((await connectFirst(call, gate, offer)) === 'asked') return;
+  withoutOwnState(call, gate);
+  call.offer = null;
+  for (const step of fromTheStart) await step(call, gate);
+  // Another tenant is active by now.
+  if (call.offer !== null) throw needed(call, gate, call.offer);
+  await operate(call, gate);
 }
 
 /** Methods of extensions are listed nowhere: one that the gate does not know is the server's affair, within its policy. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../audit/contract.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
+import type { FoundCredential } from '../../secrets/index.ts';
 import type { Call, Gate } from '../call.ts';
 import { sizeOf } from '../faces/answer-body.ts';
 import { Refusal } from '../refusal.ts';
@@ -11,11 +12,12 @@ import { WireError } from '../rpc/wire-error.ts';
 export function recordCall(call: Call, gate: Gate, error: unknown): void {
   if (error !== undefined) explain(call, gate, error);
   tell(call, gate, error);
+  const credentials = call.targets.length === 1 ? call.targets[0]?.credentials : undefined;
+  if (credentials && wentOut(call)) for (const one of credentials.values()) gate.vault.used(one);
   if (!gate.settings.recordCalls) return;
   const request =
     call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
   const only = call.servers.length === 1 ? call.servers[0] : undefined;
-  const [credential] = call.targets.length === 1 ? (call.targets[0]?.credentials.values() ?? []) : [];
   gate.recorder.record({
     id: randomUUID(),
     at: call.startedAt,
@@ -38,9 +40,21 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     bytesOut: bytesOut(call.response),
     userAgent: call.header('user-agent') ?? null,
     clientIp: call.clientIp,
-    credentialId: credential?.id ?? null,
+    credentialId: idsOf(credentials),
     arguments: only?.definition.recordArguments ? argumentsOf(call) : null,
   });
+}
+
+/** Lists are answered from memory, and what else has no tool was answered by its server if it has such an answer. */
+function wentOut({ tool, response }: Call): boolean {
+  return tool !== null || (response !== undefined && response.kind !== 'local');
+}
+
+/** The keys that the call went out with, in the order of their names; those of lists are too many. */
+function idsOf(credentials: ReadonlyMap<string, FoundCredential> | undefined): string | null {
+  if (credentials === undefined || credentials.size === 0) return null;
+  const ids = [...credentials.values()].map(({ id }) => id);
+  return ids.length === 1 ? (ids[0] ?? null) : [...new Set(ids)].join(',');
 }
 
 /** One log line under the request id of the record: what went wrong at info, what went well only when debugging. */

@@ -1,5 +1,6 @@
 import type { SnapshotServer } from '../../access/index.ts';
 import { type Call, type Gate, rightsOfCall } from '../call.ts';
+import { offerFor } from '../connect/account-of.ts';
 import { splitName, unshortened } from '../lists/names.ts';
 import { itemNamed } from '../lists/view.ts';
 import { ownTools } from '../meta/own-tools.ts';
@@ -116,7 +117,8 @@ async function unhashed(
   { kind, merged }: { kind: ListKind; merged: string },
 ): Promise<string | undefined> {
   const target = targetOf(call, gate, server);
-  if (!target) return undefined;
+  // Once the account is there the call is resolved anew; until then nothing is sent under whatever name.
+  if (!target) return offerFor(call, gate, server) ? merged : undefined;
   const known = gate.lists.peek(target, call.era, call.capabilities);
   await gate.lists.settle([known], gate.settings.listDeadlineMs);
   return unshortened(server.id, known.lists.get(kind) ?? [], merged);

@@ -14,7 +14,8 @@ export function reach(call: Call, gate: Gate, id: string): Target | undefined {
   const server = snapshot.servers.get(id);
   const rights = rightsOf(snapshot, principalOf(call), gate.clock());
   if (!server || rights.disabled || !rights.servers.includes(server.id)) return undefined;
-  return targetOf(call, gate, server);
+  // Not what the call began with: a group that lends its key may be gone from the rights.
+  return targetOf({ ...call, snapshot, rights }, gate, server);
 }
 
 /** The same for what only a grant of the whole server gives: its resources. */

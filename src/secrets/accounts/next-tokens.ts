@@ -11,7 +11,7 @@ import { clientRefused, renewalFailed } from './errors.ts';
 import type { OpenAccounts } from './open-accounts.ts';
 import { revokeAll } from './revoke.ts';
 import { type Granted, GrantRefused, GrantUnclear, renewTokens, type Way } from './token-endpoint.ts';
-import { type AccountSecret, openAccount, sealAccount } from './tokens.ts';
+import { type AccountSecret, holdable, openAccount, sealAccount } from './tokens.ts';
 import type { KeptTokens } from './unsaved-tokens.ts';
 
 export interface NextTokensOptions {
@@ -91,7 +91,7 @@ export function after(secret: AccountSecret, granted: Granted, obtainedAt: numbe
     refreshToken: refreshToken ?? secret.refreshToken,
     scopes: [...(scopes ?? secret.scopes)],
     obtainedAt,
-    expiresAt: lifetime === null ? null : obtainedAt + lifetime,
+    expiresAt: lifetime === null ? null : holdable(obtainedAt + lifetime),
   };
 }
 

@@ -4,6 +4,7 @@ import type { ClientSecret } from './client-seal.ts';
 import { clientMetadataPath } from './accounts.ts';
 import { quote } from './errors.ts';
 import type { SignInServer } from './server-metadata.ts';
+import { holdable } from './tokens.ts';
 
 /** The gate as a client, as it describes itself to authorization servers. */
 export interface GateIdentity {
@@ -86,7 +87,7 @@ export async function register(
       method: token_endpoint_auth_method ?? body.token_endpoint_auth_method,
       redirectUri: gate.redirectUri,
     },
-    expiresAt: client_secret && seconds ? seconds * 1000 : null,
+    expiresAt: client_secret && seconds ? holdable(seconds * 1000) : null,
   };
 }
 

@@ -50,6 +50,11 @@ function bindingOf({ tenant, user, server }: AccountPlace): Binding {
   return { tenant, owner: { level: 'user', id: user }, server, name: 'oauth:account' };
 }
 
+/** A time that dates and the database can hold: by a greater one somebody means that something never ends. */
+export function holdable(milliseconds: number): number {
+  return Math.min(milliseconds, Date.UTC(9999, 0));
+}
+
 // Networks are slow and clocks differ: a token is not sent in its last seconds.
 const longestMargin = 30_000;
 const renewAfter = 0.8;

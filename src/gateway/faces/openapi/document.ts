@@ -1,6 +1,5 @@
 // OpenAPI 3.1 documents with the paths, operation ids and schemas of mcpo 0.0.20, made of what the caller may see.
 import { LRUCache } from 'lru-cache';
-import type { Known } from '../../lists/list-store.ts';
 import { mergedName } from '../../lists/names.ts';
 import type { View } from '../../lists/view.ts';
 import { isObject } from '../../rpc/message.ts';
@@ -12,7 +11,10 @@ import { type Field, type Json, readModel } from './schema.ts';
 
 /** One server and the tools of it that the caller sees. */
 export interface Section {
-  readonly known: Known;
+  readonly server: string;
+  /** What the server says of itself. */
+  readonly serverInfo: unknown;
+  readonly instructions: string | undefined;
   readonly view: View;
 }
 
@@ -41,10 +43,10 @@ export class Documents {
   });
 
   /** `/tools/{server}/openapi.json`. */
-  ofServer({ known, view }: Section): Document {
-    const { id } = known.target.server;
-    return this.#document(`one ${view.id}`, [view, known.hello], () =>
-      makeDocument(infoOf(known), `../${id}`, [{ view, server: null }]),
+  ofServer(section: Section): Document {
+    const { server, serverInfo, instructions, view } = section;
+    return this.#document(`one ${server} ${view.id}`, [view, serverInfo, instructions], () =>
+      makeDocument(infoOf(section), `../${server}`, [{ view, server: null }]),
     );
   }
 
@@ -52,7 +54,7 @@ export class Documents {
   merged(sections: readonly Section[]): Document {
     const views = sections.map(({ view }) => view);
     return this.#document(`all ${views.map(({ id }) => id).join(' ')}`, views, () => {
-      const parts = sections.map(({ view, known }) => ({ view, server: known.target.server.id }));
+      const parts = sections.map(({ view, server }) => ({ view, server }));
       const names = parts.map(({ server }) => server).join(', ');
       const { title, version } = gateInfo;
       return makeDocument(
@@ -90,16 +92,16 @@ interface Info {
   readonly version: string;
 }
 
-function infoOf({ hello, target }: Known): Info {
-  const about = isObject(hello?.serverInfo) ? hello.serverInfo : {};
+function infoOf({ server, serverInfo, instructions }: Section): Info {
+  const about = isObject(serverInfo) ? serverInfo : {};
   const text = (key: string, otherwise: string) => {
     const value = about[key];
     return typeof value === 'string' && value !== '' ? value : otherwise;
   };
-  const title = text('name', target.server.id);
+  const title = text('name', server);
   return {
     title,
-    description: hello?.instructions || `${title} MCP Server`,
+    description: instructions || `${title} MCP Server`,
     version: text('version', '1.0'),
   };
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../../platform/errors.ts';
+import type { SnapshotServer } from '../../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../../call.ts';
+import { connectable } from '../../connect/connect-tool.ts';
 import { knownServers } from '../../operations/lists.ts';
 import { runPipeline } from '../../pipeline.ts';
 import { Refusal } from '../../refusal.ts';
@@ -101,25 +103,46 @@ async function readCall(call: Call, tool: string, req: IncomingMessage, limit: n
 async function documentOf(call: Call, { gate, documents }: OpenApiParts): Promise<Document> {
   const known = await knownServers(call, gate);
   const sections = known.map((one) => sectionOf(call, gate, one));
+  const toConnect = connectable(call, gate, call.servers).map((one) => connectSection(call, gate, one));
   const { server } = call.path;
-  if (server === null) return documents.merged(sections);
-  const [only] = sections;
+  if (server === null) return documents.merged([...sections, ...toConnect].sort(byServer));
+  const [only = toConnect[0]] = sections;
   if (!only) throw noCredential(server);
+  const [first] = known;
   // Open WebUI may keep what it fetches until its next start: better nothing than a server without tools.
-  if (!only.known.hello) throw upstreamFailed(server, only.known.failure);
+  if (first && !first.hello) throw upstreamFailed(server, first.failure);
   return documents.ofServer(only);
 }
 
 function sectionOf(call: Call, gate: Gate, known: Known): Section {
-  const viewer: Viewer = {
-    snapshot: call.snapshot,
-    principal: principalOf(call),
-    now: gate.clock(),
-    audience: 'any',
-    era: call.era,
-    server: known.target.server.id,
+  const { server } = known.target;
+  const { serverInfo, instructions } = known.hello ?? {};
+  return {
+    ...{ server: server.id, serverInfo, instructions },
+    view: gate.views.view(viewerOf(call, gate, server.id), 'tools', [known]),
   };
-  return { known, view: gate.views.view(viewer, 'tools', [known]) };
+}
+
+/** A server of which the caller sees nothing yet but how to connect an account there. */
+function connectSection(call: Call, gate: Gate, server: SnapshotServer): Section {
+  const viewer = { ...viewerOf(call, gate, server.id), connectable: [server] };
+  const serverInfo = { name: server.definition.displayName ?? server.id };
+  return {
+    server: server.id,
+    serverInfo,
+    instructions: undefined,
+    view: gate.views.view(viewer, 'tools', []),
+  };
+}
+
+function viewerOf(call: Call, gate: Gate, server: string): Viewer {
+  const { snapshot, era } = call;
+  return { snapshot, principal: principalOf(call), now: gate.clock(), audience: 'any', era, server };
+}
+
+function byServer(a: Section, b: Section): number {
+  if (a.server === b.server) return 0;
+  return a.server < b.server ? -1 : 1;
 }
 
 /** The one place where errors of this face become answers, in mcpo's shapes: a model reads them as text. */

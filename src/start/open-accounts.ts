@@ -1,0 +1,11 @@
+import type { Closing } from '../platform/closing.ts';
+import { createAccounts, createExchanges } from '../secrets/index.ts';
+
+type AccountsOptions = Parameters<typeof createAccounts>[0];
+
+/** People's accounts at servers, and what is exchanged for them. */
+export async function openAccounts(o: AccountsOptions & { readonly closing: Closing }) {
+  const accounts = o.closing.keep('accounts', await createAccounts(o));
+  const exchanges = o.closing.keep('token exchanges', createExchanges(o));
+  return { accounts, exchanges };
+}
