@@ -4,6 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll } from 'vitest';
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
 /** Makes the folder with these files in it; a name that ends in `/` is a directory. Others may look into it. */
 export function temporaryFolder(files: Readonly<Record<string, string>> = {}): string {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'toolgate-files-')));
@@ -13,6 +18,6 @@ export function temporaryFolder(files: Readonly<Record<string, string>> = {}): s
     mkdirSync(name.endsWith('/') ? file : path.dirname(file), { recursive: true });
     if (!name.endsWith('/')) writeFileSync(file, text);
   }
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }

@@ -3,15 +3,16 @@ import path from 'node:path';
 import type { SnapshotServer } from '../access/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import type { StdioSettings } from '../gateway/index.ts';
-import { ChildRunner, isSameCommand, remoteRunner } from '../gateway/runner/index.ts';
+import { ChildRunner, isSameCommand, passedOnNames, remoteRunner } from '../gateway/runner/index.ts';
 import type { Closing } from '../platform/closing.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { projectDir } from './program.ts';
 
-/** What a runner that is a child gets of this process's environment: nothing that is a secret. */
+/** What a runner that is a child gets of this process's environment: nothing that the gate keeps to itself. */
 const passedOn = [
-  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'DEBUG', 'TOOLGATE_RUNNER_USER'],
+  ...passedOnNames,
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'DEBUG', 'TOOLGATE_RUNNER_USER'],
   ...[
     'TOOLGATE_RUNNER_WALLS',
     'TOOLGATE_RUNNER_CGROUPS',

@@ -56,6 +56,12 @@ const systems: Readonly<Record<string, System>> = {
     holds: { files: true, pids: true, network: true },
     missing: noLinux ?? noWalls ?? noRoot ?? noUsers,
   },
+  'unshare, as a plain user': {
+    env: { TOOLGATE_RUNNER_WALLS: 'unshare', TOOLGATE_RUNNER_CGROUPS: 'false' },
+    ...(isRoot && { user: plainUser }),
+    holds: { files: false, pids: true, network: true },
+    missing: noLinux ?? noUsers,
+  },
   'nothing but limits and the watchdog, as a plain user': {
     env: { TOOLGATE_RUNNER_WALLS: 'none', TOOLGATE_RUNNER_CGROUPS: 'false' },
     ...(isRoot && { user: plainUser }),
@@ -65,8 +71,10 @@ const systems: Readonly<Record<string, System>> = {
 };
 
 for (const [name, system] of Object.entries(systems)) {
-  describe.skipIf(system.missing)(`${name}${system.missing ? ` (left out: ${system.missing})` : ''}`, () =>
-    attacks(system),
+  describe.skipIf(system.missing)(
+    `${name}${system.missing ? ` (left out: ${system.missing})` : ''}`,
+    { timeout: 90_000 },
+    () => attacks(system),
   );
 }
 
@@ -103,7 +111,7 @@ function attacks({ env, user, holds }: System): void {
   /** Runs one attack while the neighbours are called without a pause; each attack has directories of its own. */
   async function attack(
     tool: string,
-    { timeoutMs = 10_000, ...args }: { readonly timeoutMs?: number } & Readonly<Record<string, unknown>> = {},
+    { timeoutMs = 40_000, ...args }: { readonly timeoutMs?: number } & Readonly<Record<string, unknown>> = {},
     server: keyof typeof commands = 'hostile',
   ) {
     const one = start(server, { tenant: 'acme', scope: `user:${sequence++}` });
@@ -178,7 +186,7 @@ function attacks({ env, user, holds }: System): void {
     const targets = [`127.0.0.1 ${port}`];
     expect(await told('connect', { targets })).toEqual(['connected']);
     const closed = await told('connect', { targets: [...targets, '192.0.2.1 80'] }, 'closed');
-    if (holds.network) expect(closed).toEqual(['ECONNREFUSED', 'ENETUNREACH']);
+    if (holds.network) expect(closed.join(' ')).toMatch(/^(ECONNREFUSED|ENETUNREACH) ENETUNREACH$/);
     else expect(closed).toMatch(/may not have a network, and nothing on this system can keep it from one/);
   });
 
@@ -208,13 +216,13 @@ function attacks({ env, user, holds }: System): void {
     expect(await told('fill', { megabytes: 3_000 })).toContain(disk);
     expect(await told('fill', { megabytes: 3_000, deleted: true })).toContain(disk);
     expect(await told('sparse', { megabytes: 3_000 })).toBe('EFBIG');
-  }, 60_000);
+  });
 
   test('takes 4 GB of memory: ended', async () => {
     expect(await told('eat', { megabytes: 4_096 })).toContain(
       'was ended: it took more than 256 MiB of memory',
     );
-  }, 60_000);
+  });
 
   test('burns every processor: the others go on', async () => {
     expect(await told('burn', { threads: 8 })).toBe('burning');

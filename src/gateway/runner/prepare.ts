@@ -5,6 +5,7 @@ import type { Order } from './containment/launch.ts';
 import { type NamedPath, namedPaths } from './containment/named-paths.ts';
 import { comesTo, mayUse, type OtherUser, type Use, userFor } from './containment/other-user.ts';
 import type { System } from './containment/offered.ts';
+import { authorityFiles } from './containment/passed-on.ts';
 import { type Shown, viewOf } from './containment/view.ts';
 import { directoryName, makeOwnDirectories, type OwnDirectories, type Owner } from './data-directory.ts';
 import { installedInstead } from './installed-package.ts';
@@ -87,7 +88,7 @@ function viewFor(
   return viewOf({
     ...{ command: wanted.command, cwd, named },
     ...o.directories,
-    reads: absolute(allowed.limits?.reads),
+    reads: [...absolute(allowed.limits?.reads), ...authorityFiles(process.env)],
     writes: absolute(allowed.limits?.writes),
     searched: o.ground.searched,
     hidden: o.ground.hidden,

@@ -6,6 +6,7 @@ import { type RunnerWorld, runnerWorld } from '../../../test/runner-world.ts';
 import { closeWorlds, failureOf, worldOf } from '../../../test/upstream-world.ts';
 import type { UpstreamError } from '../connectors/contract.ts';
 import { closedError } from '../connectors/pending.ts';
+import { passedOnNames } from './containment/passed-on.ts';
 
 const program = fileURLToPath(new URL('../../../test/fakes/hostile-stdio.ts', import.meta.url));
 const hostile = fileURLToPath(new URL('../../../test/fakes/hostile-runner-server.ts', import.meta.url));
@@ -19,7 +20,10 @@ const commands = {
 
 let world: RunnerWorld;
 beforeAll(async () => {
-  world = runnerWorld(commands, { TOOLGATE_RUNNER_PROCESSES: '8' });
+  world = runnerWorld(commands, {
+    ...{ TOOLGATE_RUNNER_PROCESSES: '8', NODE_EXTRA_CA_CERTS: '/etc/ca.pem', NO_PROXY: 'acme.com' },
+    HTTPS_PROXY: 'http://user:password@proxy.acme.com',
+  });
   await world.health();
 }, 60_000);
 afterAll(async () => {
@@ -168,8 +172,12 @@ describe('what a process finds', () => {
 
   test('an environment with nothing of the gate’s or the runner’s', async () => {
     const { env, one } = await look();
-    const known = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|PWD|OLDPWD|SHLVL|_|MCP_PROCESS_MARK|PLACE|KEY)$/;
-    expect(Object.keys(env).filter((name) => !known.test(name))).toEqual([]);
+    const known = /^(PATH|HOME|TMPDIR|PWD|OLDPWD|SHLVL|_|MCP_PROCESS_MARK|PLACE|KEY)$/;
+    const own = Object.keys(env).filter((name) => !known.test(name) && !passedOnNames.includes(name));
+    expect(own).toEqual([]);
+    expect(env).toMatchObject({ NODE_EXTRA_CA_CERTS: '/etc/ca.pem', NO_PROXY: 'acme.com' });
+    // A proxy that takes a password is not for everybody who is started here.
+    expect(env).not.toHaveProperty('HTTPS_PROXY');
     await ended(one);
   });
 

@@ -30,8 +30,8 @@ export interface ServedOptions {
 const lease = 10_000;
 const keepAlive = 15_000;
 const diagnosticsEvery = 200;
-/** What is said before somebody listens. */
-const mostKept = 100;
+/** What is said before somebody listens, in characters. */
+const mostKept = 1024 * 1024;
 
 /**
  * One stdio server, served over HTTP: a POST carries one message, its answer whatever belongs to it, and one stream
@@ -49,7 +49,8 @@ export class ServedProcess {
   readonly #cancelled = new Set<string>();
   readonly #brake: Brake;
   #held = 0;
-  #kept: string[] = [];
+  readonly #kept: string[] = [];
+  #keptLength = 0;
   #stream: EventWriter | undefined;
   #timer: NodeJS.Timeout;
   #diagnostics: NodeJS.Timeout | undefined;
@@ -161,7 +162,9 @@ export class ServedProcess {
 
   #unasked(text: string): void {
     if (this.#stream) return this.#stream.send(text);
-    if (this.#kept.length < mostKept) this.#kept.push(text);
+    if (this.#keptLength + text.length > mostKept) return;
+    this.#keptLength += text.length;
+    this.#kept.push(text);
   }
 
   #closed(error: UpstreamError): void {

@@ -21,7 +21,7 @@ export function inForce(system: System): InForce[] {
 const environment: InForce = {
   feature: 'environment',
   state: 'on',
-  how: 'a server gets PATH, HOME, TMPDIR, the language and what its definition names, and nothing of the gate’s',
+  how: 'a server gets PATH, HOME, TMPDIR, language, proxies and registries, and what its definition names; nothing of the gate’s',
 };
 
 const openFiles: InForce = {
@@ -48,7 +48,7 @@ function user({ user }: System): InForce {
     ? {
         feature: 'user',
         state: 'off',
-        how: 'servers run as root; set TOOLGATE_RUNNER_USER, or start it as another user',
+        how: 'servers run as root: nobody else is named, or setpriv (util-linux) is not there',
       }
     : {
         feature: 'user',
@@ -98,20 +98,20 @@ function processIds({ walls }: System): InForce {
   };
 }
 
-function memory({ cgroups }: System): InForce {
+function memory({ cgroups, seesProcesses }: System): InForce {
   const feature = 'memory';
   return cgroups?.controllers.includes('memory')
     ? { feature, state: 'on', how: `control groups, version ${cgroups.version}` }
-    : { feature, state: 'partly', how: 'looked at twice a second, and ended beyond its limit' };
+    : looked(feature, seesProcesses);
 }
 
-function processes({ cgroups, countsOwnProcesses }: System): InForce {
+function processes({ cgroups, countsOwnProcesses, seesProcesses }: System): InForce {
   const feature = 'processes';
   if (cgroups?.controllers.includes('pids'))
     return { feature, state: 'on', how: `control groups, version ${cgroups.version}` };
   return countsOwnProcesses
     ? { feature, state: 'on', how: 'setrlimit in a user namespace of its own' }
-    : { feature, state: 'partly', how: 'looked at twice a second, and ended beyond its limit' };
+    : looked(feature, seesProcesses);
 }
 
 function processors({ cgroups }: System): InForce {
@@ -129,4 +129,10 @@ function network({ closesNetwork, walls }: System): InForce {
       ? `open, loopback included, unless a server is set to "network": "none" (${walls})`
       : 'open, loopback included; a server that is set to "network": "none" does not start',
   };
+}
+
+function looked(feature: string, seesProcesses: boolean): InForce {
+  return seesProcesses
+    ? { feature, state: 'partly', how: 'looked at twice a second, and ended beyond its limit' }
+    : { feature, state: 'off', how: 'nothing counts it on this system' };
 }

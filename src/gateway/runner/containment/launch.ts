@@ -10,6 +10,7 @@ import type { Cgroup } from './cgroups.ts';
 import { commandLine } from './command-line.ts';
 import { markName, type Marks } from './marks.ts';
 import type { OtherUser } from './other-user.ts';
+import { passedOn } from './passed-on.ts';
 import { processTable } from './process-table.ts';
 import { ProcessTree } from './process-tree.ts';
 import type { System } from './offered.ts';
@@ -188,13 +189,10 @@ class ContainedProcess implements Contained {
 
 /** Only what a program needs to find its way, and what its definition says. */
 function environment(order: Order, runner: string): Record<string, string> {
-  const { LANG, LC_ALL, TZ } = process.env;
   const { home, temporary } = order.directories;
   const isAlone = order.view.length > 0;
   return {
-    ...(LANG !== undefined && { LANG }),
-    ...(LC_ALL !== undefined && { LC_ALL }),
-    ...(TZ !== undefined && { TZ }),
+    ...passedOn(process.env),
     PATH: order.searched.join(path.delimiter),
     HOME: home,
     TMPDIR: isAlone ? '/tmp' : temporary,

@@ -13,6 +13,8 @@ export interface System {
   /** Whom servers run as where that breaks nothing; null: as the runner. */
   readonly user: OtherUser | null;
   readonly cgroups: Cgroups | undefined;
+  /** Other processes can be looked at, so that what nothing else counts can be. */
+  readonly seesProcesses: boolean;
   /** A server can be kept from every network. */
   readonly closesNetwork: boolean;
   /** Each server is in a user namespace, in which its processes are counted by themselves. */

@@ -8,6 +8,7 @@ import { findCgroups } from './cgroups.ts';
 import { commandLine } from './command-line.ts';
 import { type System, wallKinds, type Walls } from './offered.ts';
 import { otherUser } from './other-user.ts';
+import { processTable } from './process-table.ts';
 import { viewOf } from './view.ts';
 
 export interface SystemSettings {
@@ -23,7 +24,14 @@ export async function surveySystem(settings: SystemSettings): Promise<System> {
   const isRoot = process.getuid?.() === 0;
   const setpriv = await works(['setpriv', '--no-new-privs', '--', 'true']);
   const cgroups = settings.cgroups ? findCgroups() : undefined;
-  const base = { setpriv, user: setpriv ? user : null, cgroups };
+  if (user && !setpriv && settings.user !== undefined)
+    throw new AppError(
+      'runner_user_unusable',
+      500,
+      'TOOLGATE_RUNNER_USER needs setpriv, which is a part of util-linux; install it.',
+    );
+  const seesProcesses = processTable().size > 0;
+  const base = { setpriv, user: setpriv ? user : null, cgroups, seesProcesses };
   for (const walls of settings.walls === undefined ? wallKinds : [settings.walls]) {
     // Some systems allow walls, but no network of one's own behind them.
     for (const closesNetwork of walls === 'none' ? [false] : [true, false]) {

@@ -115,7 +115,9 @@ class View {
 /** What it may work on; a path inside another such path is there already, and must not be followed once more. */
 function writable({ named, writes, hidden, home }: ViewOrder): string[] {
   const wanted = [...named.filter(({ isProgram }) => !isProgram).map((one) => one.path), ...writes];
-  const fine = wanted.filter((one) => ![...reserved, ...hidden, home].some((other) => isBelow(one, other)));
+  const fine = wanted.filter(
+    (one) => one !== '/' && ![...reserved, ...hidden, home].some((other) => isBelow(one, other)),
+  );
   return fine.filter((one) => !fine.some((other) => other !== one && isBelow(one, other)));
 }
 
