@@ -80,8 +80,8 @@ function checkAll(): number {
 async function updateAll(args: readonly string[]): Promise<number> {
   const only = args.filter((arg) => !arg.startsWith('--'));
   const registries = createRegistries({
-    npm: process.env['npm_config_registry'] ?? 'https://registry.npmjs.org',
-    pypi: process.env['UV_DEFAULT_INDEX'] ?? 'https://pypi.org/simple',
+    npm: process.env['npm_config_registry'],
+    pypi: process.env['UV_DEFAULT_INDEX'],
   });
   const failures: string[] = [];
   for (const { url, content } of shippedFiles()) {

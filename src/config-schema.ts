@@ -165,12 +165,12 @@ export const environmentSchema = z.object({
   NPM_CONFIG_REGISTRY: webUrl
     .optional()
     .describe(
-      'npm registry that the catalog asks for versions; npx has its own setting of this name. Default: https://registry.npmjs.org.',
+      'npm registry that the catalog asks for versions; npx has its own setting of this name. Default: the public one.',
     ),
   UV_DEFAULT_INDEX: webUrl
     .optional()
     .describe(
-      'Index of Python packages that the catalog asks for versions; uvx has its own setting of this name. Default: https://pypi.org/simple.',
+      'Index of Python packages that the catalog asks for versions; uvx has its own setting of this name. Default: the public one.',
     ),
   DEBUG: flag.prefault('false').describe('Log more.'),
 });

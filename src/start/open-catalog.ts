@@ -14,6 +14,5 @@ export function openCatalog(
 /** npm tells the programs that it starts which registry it uses. */
 function registrySettings({ NPM_CONFIG_REGISTRY, UV_DEFAULT_INDEX, variables }: Config) {
   const ofNpm = URL.parse(variables['npm_config_registry'] ?? '')?.href;
-  const npm = NPM_CONFIG_REGISTRY ?? ofNpm ?? 'https://registry.npmjs.org';
-  return { npm, pypi: UV_DEFAULT_INDEX ?? 'https://pypi.org/simple' };
+  return { npm: NPM_CONFIG_REGISTRY ?? ofNpm, pypi: UV_DEFAULT_INDEX };
 }

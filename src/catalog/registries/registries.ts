@@ -17,12 +17,15 @@ export interface Registries {
   close(): Promise<void>;
 }
 
+/** Mirrors of the public registries; what is left out, or empty, is the public one. */
 export interface RegistrySettings {
-  /** `https://registry.npmjs.org`, or a mirror of it. */
-  readonly npm: string;
-  /** `https://pypi.org/simple`, or a mirror of it. */
-  readonly pypi: string;
+  readonly npm?: string | undefined;
+  readonly pypi?: string | undefined;
 }
+
+/** Where packages are looked up when nobody says otherwise. */
+const publicNpm = 'https://registry.npmjs.org';
+const publicPypi = 'https://pypi.org/simple';
 
 /** What a package with thousands of versions needs. */
 const mostBytes = 48 * 1024 * 1024;
@@ -36,7 +39,7 @@ export function createRegistries(settings: RegistrySettings, given?: GuardedFetc
     return (path, headers) => fetch.fetch(`${base.replace(/\/+$/, '')}/${path}`, { headers, trustedOrigin });
   };
   const askUrl: AskUrl = (url, headers) => fetch.fetch(url, { headers });
-  const [npm, pypi] = [below(settings.npm), below(settings.pypi)];
+  const [npm, pypi] = [below(settings.npm || publicNpm), below(settings.pypi || publicPypi)];
   const finders = {
     npx: (name: string, wanted?: string) => askNpm(npm, name, wanted),
     uvx: (name: string, wanted?: string) => askPypi(pypi, name, wanted),
