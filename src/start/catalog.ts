@@ -15,7 +15,7 @@ export function catalogOf(parts: Parts): Route[] {
       const owner = tenant === null ? sharedOwner : tenantOwner(tenant);
       return storeKey(trx, { box, by }, { tenant, owner, server, name }, value);
     },
-    storeClient: (trx, place, client, by) => storeClient(trx, { box, by }, place, client),
+    storeClient: async (trx, place, client, by) => void (await storeClient(trx, { box, by }, place, client)),
     issuerOf: (server) => accounts.issuerOf({ ...server, settings: {}, trusted: false, elsewhere: false }),
     redirectUri: accounts.redirectUri,
     probe: (server) => probe(gateway.gate, server),

@@ -167,7 +167,7 @@ export async function addressOf(
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     return value === undefined ? undefined : { value, managedBy: 'admin' as const };
   };
-  // As a tenant, so that the values given are asked first; none of them is the id of one.
+  // The values given stand for a tenant's own; no tenant is active yet.
   const place = { tenant: null, override: undefined, variableOf };
   const filled = fillIn({ definition, managedBy: 'admin' }, place);
   if (!filled.ok) {

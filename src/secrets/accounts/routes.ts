@@ -8,7 +8,6 @@ import type { SecretBox } from '../secret-box.ts';
 import { serverExists, tenantExists, userExists } from '../store.ts';
 import type { Accounts, AccountServer } from './accounts.ts';
 import { type AccountRow, listAccounts } from './accounts-store.ts';
-import { sealClient } from './client-seal.ts';
 import { scope } from './clients.ts';
 import {
   type ClientPlace,
@@ -16,10 +15,10 @@ import {
   deleteClients,
   findClient,
   listStoredClients,
-  putClient,
 } from './clients-store.ts';
 import { api } from './endpoints.ts';
 import { accountNotFound, accountsCursorInvalid, issuerNeeded, oauthClientNotFound } from './errors.ts';
+import { storeClient } from './store-client.ts';
 
 export interface AccountRoutesOptions {
   readonly database: Pick<Database, 'db' | 'forTenant'>;
@@ -93,16 +92,13 @@ async function setClient(
   actor: Actor,
 ): Promise<z.input<typeof api.putClient.output>> {
   const issuer = stated ?? (await namedIssuer(accounts, serverOf(place.tenant, place.server), place.server));
-  const source = 'stored' as const;
-  const secret = { clientId, secret: clientSecret ?? null, method: null, redirectUri: null };
-  const sealed = clientSecret === undefined ? null : sealClient(box, { ...place, source, issuer }, secret);
+  const client = { clientId, secret: clientSecret ?? null, issuer };
   await scope(database, place.tenant)
     .transaction()
     .execute(async (trx) => {
       await requirePlace(trx, place);
-      const before = await findClient(trx, place, source);
-      const by = actor.id;
-      const row = await putClient(trx, { ...place, issuer, source, clientId, sealed, expiresAt: null, by });
+      const before = await findClient(trx, place, 'stored');
+      const row = await storeClient(trx, { box, by: actor.id }, place, client);
       await audit(trx, place, actor, {
         action: before ? 'oauth_client.replace' : 'oauth_client.create',
         before: before ? shown(before) : null,

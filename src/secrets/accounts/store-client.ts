@@ -11,15 +11,15 @@ export interface HandMadeClient {
   readonly issuer: string;
 }
 
-/** Stores it within the transaction of the caller, who writes the audit entry. The server has to be there. */
+/** Stores it within the transaction of the caller, who writes the audit entry of the row. The server has to be there. */
 export async function storeClient(
   trx: Db,
   { box, by }: { readonly box: SecretBox; readonly by: string },
   place: ClientPlace,
   { clientId, secret, issuer }: HandMadeClient,
-): Promise<void> {
+): ReturnType<typeof putClient> {
   const source = 'stored' as const;
   const whole = { clientId, secret, method: null, redirectUri: null };
   const sealed = secret === null ? null : sealClient(box, { ...place, source, issuer }, whole);
-  await putClient(trx, { ...place, issuer, source, clientId, sealed, expiresAt: null, by });
+  return putClient(trx, { ...place, issuer, source, clientId, sealed, expiresAt: null, by });
 }

@@ -104,7 +104,9 @@ function shell(script: string, mark: string): number {
   onTestFinished(() => {
     try {
       process.kill(-pid, 'SIGKILL');
-    } catch {}
+    } catch {
+      // ESRCH: the test has ended it.
+    }
   });
   return pid;
 }
