@@ -22,8 +22,8 @@ const ladder: readonly (readonly string[])[] = [
 
 /** One owner for each thing outside: who else needs it asks the owner. A path ends in `/` for a folder. */
 const owners: Readonly<Record<string, readonly string[]>> = {
-  '@azure/identity': ['src/secrets/key-sources/'],
-  '@azure/keyvault-keys': ['src/secrets/key-sources/'],
+  '@azure/identity': ['src/secrets/master-keys/sources/'],
+  '@azure/keyvault-keys': ['src/secrets/master-keys/sources/'],
   '@electric-sql/pglite': ['src/platform/db/'],
   '@hono/node-server': ['src/platform/http/', 'src/admin/', 'src/start/'],
   commander: ['cli/'],

@@ -1,6 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import type { Binding } from '../src/secrets/binding.ts';
-import type { MasterKey } from '../src/secrets/master-key.ts';
+import type { MasterKey } from '../src/secrets/master-keys/master-key.ts';
 
 /** As the program sealed before secrets had data keys of their own. */
 export function firstForm(masterKey: MasterKey, secret: string, { tenant, server, name }: Binding): string {

@@ -11,8 +11,8 @@ import { type Database, type Db, watchChanges } from '../src/platform/db/index.t
 import { createLog } from '../src/platform/log.ts';
 import { createSealer } from '../src/platform/sealer.ts';
 import { type Binding, groupOwner, sharedOwner, tenantOwner, userOwner } from '../src/secrets/binding.ts';
-import { MasterKey } from '../src/secrets/master-key.ts';
-import { loadKeyRing } from '../src/secrets/master-key-ring.ts';
+import { MasterKey } from '../src/secrets/master-keys/master-key.ts';
+import { loadKeyRing } from '../src/secrets/master-keys/master-key-ring.ts';
 import { openMasterKeys } from '../src/secrets/rotation/open-master-keys.ts';
 import { openRotation, type RotationPace } from '../src/secrets/rotation/open-rotation.ts';
 import { masterKeyRoutes } from '../src/secrets/rotation/routes.ts';

@@ -1,7 +1,7 @@
 // Toolgate with a key for each tenant and server, before an upstream that says whose key it was sent.
 import { randomBytes } from 'node:crypto';
 import { run } from '../../cli/main.ts';
-import { MasterKey } from '../../src/secrets/master-key.ts';
+import { MasterKey } from '../../src/secrets/master-keys/master-key.ts';
 import { answerOf, postModern, textOf } from './clients.ts';
 import { eventually, type Gate, startGate } from './gate.ts';
 import { startUpstream, toolsNamed } from './upstream.ts';

@@ -5,8 +5,8 @@ import { openDatabase } from '../../src/platform/db/index.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { putAccount } from '../../src/secrets/accounts/accounts-store.ts';
 import { sealAccount } from '../../src/secrets/accounts/tokens.ts';
-import { MasterKey } from '../../src/secrets/master-key.ts';
-import { createSecretBox } from '../../src/secrets/secret-box.ts';
+import { MasterKey } from '../../src/secrets/master-keys/master-key.ts';
+import { createSecretBox } from '../../src/secrets/sealing/secret-box.ts';
 import type { Program } from './program.ts';
 import { type KeySet, type SeventyServer, tokenOf } from './seventy-servers.ts';
 

@@ -5,8 +5,8 @@ import { createLog } from '../../src/platform/log.ts';
 import { createNetGuard } from '../../src/platform/net-guard.ts';
 import type { AccountQuestion } from '../../src/secrets/accounts/accounts.ts';
 import { createAccounts } from '../../src/secrets/accounts/create-accounts.ts';
-import { MasterKey } from '../../src/secrets/master-key.ts';
-import { createSecretBox } from '../../src/secrets/secret-box.ts';
+import { MasterKey } from '../../src/secrets/master-keys/master-key.ts';
+import { createSecretBox } from '../../src/secrets/sealing/secret-box.ts';
 
 export interface RenewingOptions {
   readonly databaseUrl: string;

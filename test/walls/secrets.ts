@@ -1,14 +1,14 @@
 import * as accounts from '../../src/secrets/accounts/accounts-store.ts';
 import * as attempts from '../../src/secrets/accounts/attempts-store.ts';
-import * as clients from '../../src/secrets/accounts/clients-store.ts';
+import * as clients from '../../src/secrets/accounts/clients/clients-store.ts';
 import type { Binding } from '../../src/secrets/binding.ts';
 import * as imports from '../../src/secrets/import/import-store.ts';
 import * as installation from '../../src/secrets/rotation/installation-store.ts';
 import * as keys from '../../src/secrets/rotation/key-store.ts';
 import * as refused from '../../src/secrets/rotation/refused-store.ts';
 import * as sealed from '../../src/secrets/rotation/sealed-store.ts';
-import * as store from '../../src/secrets/store.ts';
-import * as vault from '../../src/secrets/vault-store.ts';
+import * as store from '../../src/secrets/keys/store.ts';
+import * as vault from '../../src/secrets/vault/vault-store.ts';
 import { type Entry, operator, silent, tenant, touchesNothing } from './entry.ts';
 import { masterKey, sealedOf, server, type Target } from './world.ts';
 
@@ -44,7 +44,7 @@ const [ofCredentials] = sealed.sealedTables;
 if (ofCredentials === undefined) throw new Error('there are tables of sealed texts');
 
 export const secretsStores: Stores = {
-  'src/secrets/store.ts': {
+  'src/secrets/keys/store.ts': {
     listKeys: tenant(async (db, it) => [
       await store.listKeys(db, { level: 'tenant', id: it.tenant }),
       await store.listKeys(db, { level: 'group', id: it.group }),
@@ -64,7 +64,7 @@ export const secretsStores: Stores = {
     ),
     enabledTenants: operator(async (db, it) => (await store.enabledTenants(db)).includes(it.tenant)),
   },
-  'src/secrets/vault-store.ts': {
+  'src/secrets/vault/vault-store.ts': {
     loadSealed: operator(async (db, it) => {
       const { rows } = await vault.loadSealed(db, null);
       return rows.filter((row) => row.tenant === it.tenant);
@@ -123,7 +123,7 @@ export const secretsStores: Stores = {
     takeAttempt: operator((db, it) => attempts.takeAttempt(db, it.text)),
     sweepAttempts: silent('operator', (db) => attempts.sweepAttempts(db)),
   },
-  'src/secrets/accounts/clients-store.ts': {
+  'src/secrets/accounts/clients/clients-store.ts': {
     findClient: tenant((db, it) => clients.findClient(db, placeOf(it), 'stored')),
     listStoredClients: tenant((db, it) => clients.listStoredClients(db, it.tenant)),
     putClient: tenant((db, it) => clients.putClient(db, clientOf(it))),

@@ -7,8 +7,8 @@ import { messageOf } from '../../platform/errors.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../platform/guarded-fetch.ts';
 import type { Log } from '../../platform/log.ts';
 import type { NetGuard } from '../../platform/net-guard.ts';
-import type { SecretBox } from '../secret-box.ts';
-import type { Vault } from '../vault.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
+import type { Vault } from '../vault/vault.ts';
 import { createAccountBook } from './account-book.ts';
 import { AccountCredential, type AccountTools, problemOf, versionOf } from './account-credential.ts';
 import {
@@ -20,13 +20,13 @@ import {
 } from './accounts.ts';
 import { type AccountRow, deleteAccount } from './accounts-store.ts';
 import { sweepAttempts } from './attempts-store.ts';
-import { type Clients, createClients, scope } from './clients.ts';
-import { createDiscovery, type Discovery } from './discovery.ts';
+import { type Clients, createClients, scope } from './clients/clients.ts';
+import { createDiscovery, type Discovery } from './protocol/discovery.ts';
 import { createNextTokens } from './next-tokens.ts';
 import { createOpenAccounts, type OpenAccounts } from './open-accounts.ts';
-import { metadataDocument } from './register.ts';
+import { metadataDocument } from './protocol/register.ts';
 import { createRenewals } from './renewals.ts';
-import { revokeAll } from './revoke.ts';
+import { revokeAll } from './protocol/revoke.ts';
 import { createSignIns } from './sign-ins.ts';
 import { createUnsavedTokens } from './unsaved-tokens.ts';
 

@@ -6,8 +6,8 @@ import { createNetGuard } from '../../platform/net-guard.ts';
 import type { Level } from '../binding.ts';
 import type { CredentialQuestion, FoundCredential } from '../credential.ts';
 import type { ExchangeQuestion, ExchangeSettings } from './accounts.ts';
-import { sealClient } from './client-seal.ts';
-import { putClient } from './clients-store.ts';
+import { sealClient } from './clients/client-seal.ts';
+import { putClient } from './clients/clients-store.ts';
 import { createExchanges } from './exchanges.ts';
 
 const resource = 'https://mcp.example.com/mcp';

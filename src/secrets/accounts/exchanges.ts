@@ -7,15 +7,15 @@ import { AppError } from '../../platform/errors.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../platform/guarded-fetch.ts';
 import type { NetGuard } from '../../platform/net-guard.ts';
 import type { ChangingToken, FoundCredential } from '../credential.ts';
-import type { SecretBox } from '../secret-box.ts';
-import type { Vault } from '../vault.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
+import type { Vault } from '../vault/vault.ts';
 import type { ExchangeQuestion, Exchanges } from './accounts.ts';
-import { openClient } from './client-seal.ts';
-import { configuredSecret, type GateClient, scope } from './clients.ts';
-import { findClient } from './clients-store.ts';
+import { openClient } from './clients/client-seal.ts';
+import { configuredSecret, type GateClient, scope } from './clients/clients.ts';
+import { findClient } from './clients/clients-store.ts';
 import { exchangeFailed, exchangeNeedsSignIn } from './errors.ts';
-import { exchangeWords } from './exchange-words.ts';
-import { type Granted, GrantRefused, GrantUnclear, otherGrant } from './token-endpoint.ts';
+import { exchangeWords } from './protocol/exchange-words.ts';
+import { type Granted, GrantRefused, GrantUnclear, otherGrant } from './protocol/token-endpoint.ts';
 import { lifeOf } from './tokens.ts';
 
 export interface ExchangesOptions {

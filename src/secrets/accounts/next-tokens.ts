@@ -2,15 +2,21 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Db } from '../../platform/db/index.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { GuardedFetch } from '../../platform/guarded-fetch.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import type { AccountRow } from './accounts-store.ts';
-import type { Clients, GateClient } from './clients.ts';
-import { forgetRegistration } from './clients-store.ts';
-import type { Discovery } from './discovery.ts';
+import type { Clients, GateClient } from './clients/clients.ts';
+import { forgetRegistration } from './clients/clients-store.ts';
+import type { Discovery } from './protocol/discovery.ts';
 import { clientRefused, renewalFailed } from './errors.ts';
 import type { OpenAccounts } from './open-accounts.ts';
-import { revokeAll } from './revoke.ts';
-import { type Granted, GrantRefused, GrantUnclear, renewTokens, type Way } from './token-endpoint.ts';
+import { revokeAll } from './protocol/revoke.ts';
+import {
+  type Granted,
+  GrantRefused,
+  GrantUnclear,
+  renewTokens,
+  type Way,
+} from './protocol/token-endpoint.ts';
 import { type AccountSecret, holdable, openAccount, sealAccount } from './tokens.ts';
 import type { KeptTokens } from './unsaved-tokens.ts';
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { sharedOwner } from '../binding.ts';
 import { credentialUnreadable } from '../errors.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import type { AccountRow } from './accounts-store.ts';
 import { type AccountSecret, openAccount } from './tokens.ts';
 

@@ -14,7 +14,7 @@ import {
   type Taken,
   takeLease,
 } from './accounts-store.ts';
-import { scope } from './clients.ts';
+import { scope } from './clients/clients.ts';
 import { accountReconnect, renewalFailed } from './errors.ts';
 import type { NextTokens } from './next-tokens.ts';
 import type { KeptTokens, UnsavedTokens } from './unsaved-tokens.ts';

@@ -4,21 +4,21 @@ import { writeAudit } from '../../audit/index.ts';
 import { type Actor, type Page, type Route, route } from '../../platform/contract.ts';
 import type { Database, Db } from '../../platform/db/index.ts';
 import { serverNotFound, tenantNotFound, userNotFound } from '../errors.ts';
-import type { SecretBox } from '../secret-box.ts';
-import { serverExists, tenantExists, userExists } from '../store.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
+import { serverExists, tenantExists, userExists } from '../keys/store.ts';
 import type { Accounts, AccountServer } from './accounts.ts';
 import { type AccountRow, listAccounts } from './accounts-store.ts';
-import { scope } from './clients.ts';
+import { scope } from './clients/clients.ts';
 import {
   type ClientPlace,
   type ClientRow,
   deleteClients,
   findClient,
   listStoredClients,
-} from './clients-store.ts';
+} from './clients/clients-store.ts';
 import { api } from './endpoints.ts';
 import { accountNotFound, accountsCursorInvalid, issuerNeeded, oauthClientNotFound } from './errors.ts';
-import { storeClient } from './store-client.ts';
+import { storeClient } from './clients/store-client.ts';
 
 export interface AccountRoutesOptions {
   readonly database: Pick<Database, 'db' | 'forTenant'>;

@@ -14,7 +14,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/db/index.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { GuardedFetch } from '../../platform/guarded-fetch.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import {
   type AccountActor,
   type Accounts,
@@ -24,10 +24,10 @@ import {
 } from './accounts.ts';
 import { type AccountRow, putAccount } from './accounts-store.ts';
 import { type AttemptRow, putAttempt, takeAttempt } from './attempts-store.ts';
-import { authorizationUrl, scopesFor } from './authorization-url.ts';
-import { type Clients, type GateClient, scope } from './clients.ts';
-import { forgetRegistration } from './clients-store.ts';
-import type { Discovery } from './discovery.ts';
+import { authorizationUrl, scopesFor } from './protocol/authorization-url.ts';
+import { type Clients, type GateClient, scope } from './clients/clients.ts';
+import { forgetRegistration } from './clients/clients-store.ts';
+import type { Discovery } from './protocol/discovery.ts';
 import {
   answerWrong,
   attemptForeign,
@@ -38,8 +38,14 @@ import {
   tokenUnusable,
 } from './errors.ts';
 import { after } from './next-tokens.ts';
-import type { SignInServer } from './server-metadata.ts';
-import { type Callback, type Granted, GrantRefused, GrantUnclear, redeemCode } from './token-endpoint.ts';
+import type { SignInServer } from './protocol/server-metadata.ts';
+import {
+  type Callback,
+  type Granted,
+  GrantRefused,
+  GrantUnclear,
+  redeemCode,
+} from './protocol/token-endpoint.ts';
 import { type AccountSecret, accountSecret, sealAccount } from './tokens.ts';
 
 export interface SignInsOptions {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Binding } from '../binding.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import type { AccountPlace } from './accounts.ts';
 
 /** Where the gate's client at an authorization server comes from. */

@@ -1,5 +1,5 @@
 import { type Binding, groupOwner, sharedOwner, tenantOwner, userOwner } from '../binding.ts';
-import { warningsOf } from '../change-key.ts';
+import { warningsOf } from '../keys/change-key.ts';
 import { credentialName, keyValue } from '../contract.ts';
 import type { Needs } from '../needs.ts';
 import { type Draft, type Dropped, levelOf } from './drafts.ts';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Actor } from '../../platform/contract.ts';
 import type { Db } from '../../platform/db/index.ts';
-import { auditSet, type KeyDeps, lastFourOf } from '../change-key.ts';
+import { auditSet, type KeyDeps, lastFourOf } from '../keys/change-key.ts';
 import type { importAnswer, ImportedRow, keyImport } from '../contract.ts';
 import { csvDrafts, type Draft, type Dropped, envDrafts } from './drafts.ts';
 import { check, type Planned } from './check-draft.ts';

@@ -1,9 +1,9 @@
 import type { Clock } from '../../platform/clock.ts';
 import { type Changes, createLive, type Db, type Live } from '../../platform/db/index.ts';
 import type { Log } from '../../platform/log.ts';
-import type { MasterKey, MasterKeys } from '../master-key.ts';
-import { masterKeyMissing } from '../master-key-errors.ts';
-import type { KeyRing } from '../master-key-ring.ts';
+import type { MasterKey, MasterKeys } from '../master-keys/master-key.ts';
+import { masterKeyMissing } from '../master-keys/master-key-errors.ts';
+import type { KeyRing } from '../master-keys/master-key-ring.ts';
 import { designateFirst, type KeyRow, loadKeys } from './key-store.ts';
 import { type Count, countSealed, type SealedText, textsWithout } from './sealed-store.ts';
 

@@ -2,8 +2,8 @@ import type { Db } from '../../platform/db/index.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { type Binding, sharedOwner } from '../binding.ts';
-import { deriveKey } from '../master-key.ts';
-import type { SecretBox } from '../secret-box.ts';
+import { deriveKey } from '../master-keys/master-key.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import type { FollowedKeys } from './followed-keys.ts';
 import { addInstallationSecret, loadInstallationSecret } from './installation-store.ts';
 

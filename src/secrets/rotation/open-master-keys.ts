@@ -1,8 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Changes, Db } from '../../platform/db/index.ts';
 import type { Log } from '../../platform/log.ts';
-import type { KeyRing } from '../master-key-ring.ts';
-import { createSecretBox, type SecretBox } from '../secret-box.ts';
+import type { KeyRing } from '../master-keys/master-key-ring.ts';
+import { createSecretBox, type SecretBox } from '../sealing/secret-box.ts';
 import { type FollowedKeys, followMasterKeys, type KeyProblem } from './followed-keys.ts';
 import { installationSecret } from './installation-secret.ts';
 import { createRefusedSecrets } from './refused-secrets.ts';

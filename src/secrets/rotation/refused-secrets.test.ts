@@ -4,7 +4,7 @@ import { asOwner } from '../../../test/database.ts';
 import { acmes, alices, groups, masterKeysWorld, newEntry, shared } from '../../../test/master-keys-world.ts';
 import type { Db } from '../../platform/db/index.ts';
 import type { Binding } from '../binding.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 
 const k1 = newEntry();
 const globex: Binding = { ...acmes, tenant: 'globex', owner: { level: 'tenant', id: 'globex' } };

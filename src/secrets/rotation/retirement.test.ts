@@ -11,8 +11,8 @@ import {
 } from '../../../test/master-keys-world.ts';
 import type { Db } from '../../platform/db/index.ts';
 import { masterKeysApi as api } from '../contract.ts';
-import type { MasterKey } from '../master-key.ts';
-import { seal } from '../seal.ts';
+import type { MasterKey } from '../master-keys/master-key.ts';
+import { seal } from '../sealing/seal.ts';
 
 const [k1, k2, k3] = [newEntry(), newEntry(), newEntry()];
 const retire = (id: string, body?: object) => ({ params: { id }, body });

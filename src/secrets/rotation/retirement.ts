@@ -6,7 +6,7 @@ import {
   masterKeyNeeded,
   masterKeyNotEverywhere,
   masterKeyUnknown,
-} from '../master-key-errors.ts';
+} from '../master-keys/master-key-errors.ts';
 import { knowKey, lockKey, lockRotation, markRetired } from './key-store.ts';
 import { type RotationDeps, unreadable } from './rotation.ts';
 import { countSealed, deleteSealedUnder } from './sealed-store.ts';

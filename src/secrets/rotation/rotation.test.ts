@@ -18,8 +18,8 @@ import {
 import type { Db } from '../../platform/db/index.ts';
 import type { Binding } from '../binding.ts';
 import { masterKeysApi as api, type UnreadableSecret } from '../contract.ts';
-import { payloadOf } from '../seal.ts';
-import type { SecretBox } from '../secret-box.ts';
+import { payloadOf } from '../sealing/seal.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import { sealedTables } from './sealed-store.ts';
 
 const [k1, k2, k3] = [newEntry(), newEntry(), newEntry()];

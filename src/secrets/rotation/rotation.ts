@@ -8,8 +8,8 @@ import {
   masterKeyNotEverywhere,
   masterKeyRetired,
   masterKeyUnusable,
-} from '../master-key-errors.ts';
-import { rewrap } from '../seal.ts';
+} from '../master-keys/master-key-errors.ts';
+import { rewrap } from '../sealing/seal.ts';
 import { type FollowedKeys, usableIds } from './followed-keys.ts';
 import type { Holders } from './holders.ts';
 import { designate, isLeased, lockRotation } from './key-store.ts';

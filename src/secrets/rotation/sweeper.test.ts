@@ -12,7 +12,7 @@ import {
 } from '../../../test/master-keys-world.ts';
 import type { Binding } from '../binding.ts';
 import { masterKeysApi as api } from '../contract.ts';
-import type { SecretBox } from '../secret-box.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 
 const [k1, k2] = [newEntry(), newEntry()];
 

@@ -1,7 +1,7 @@
 import type { Db } from '../../platform/db/index.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
-import { rewrap } from '../seal.ts';
+import { rewrap } from '../sealing/seal.ts';
 import type { FollowedKeys } from './followed-keys.ts';
 import { usableIds } from './followed-keys.ts';
 import { dropLease, takeLease } from './key-store.ts';

@@ -1,0 +1,188 @@
+import type { Clock } from '../../../platform/clock.ts';
+import type { Database, Db } from '../../../platform/db/index.ts';
+import type { GuardedFetch } from '../../../platform/guarded-fetch.ts';
+import type { SecretBox } from '../../sealing/secret-box.ts';
+import type { Vault } from '../../vault/vault.ts';
+import type { AccountPlace, AccountServer } from '../accounts.ts';
+import { openClient, sealClient } from './client-seal.ts';
+import { type ClientRow, findClient, putClient, replaceClient } from './clients-store.ts';
+import { clientElsewhere, clientNeeded } from '../errors.ts';
+import { type GateIdentity, metadataUrl, notReached, register } from '../protocol/register.ts';
+import type { SignInServer } from '../protocol/server-metadata.ts';
+import type { AccountSecret, ClientSource } from '../tokens.ts';
+
+/** The gate's client at one authorization server. */
+export interface GateClient {
+  readonly source: ClientSource;
+  readonly id: string;
+  readonly secret: string | null;
+  /** `token_endpoint_auth_method`; null: whatever the server's metadata says. */
+  readonly method: string | null;
+  /** The tenant whose stored client it is. */
+  readonly tenant: string | null;
+}
+
+export interface ClientsOptions {
+  readonly database: Pick<Database, 'db' | 'forTenant'>;
+  readonly box: SecretBox;
+  readonly vault: Pick<Vault, 'find'>;
+  readonly fetch: Pick<GuardedFetch, 'fetch'>;
+  readonly gate: GateIdentity;
+  readonly clock: Clock;
+}
+
+/** As whom the gate signs people in. No client's secret goes to any authorization server but its own. */
+export interface Clients {
+  /**
+   * For a new sign-in: what an administrator stored for the tenant, then for the server, then the one in the server's
+   * definition, the metadata document, a registration. Rejects with `account_client_needed` or
+   * `account_client_elsewhere`.
+   */
+  choose(server: AccountServer, tenant: string | null, at: SignInServer): Promise<GateClient>;
+  /** The client that these tokens were issued to, with its secret of today; null when it is another one meanwhile. */
+  same(place: AccountPlace, secret: Pick<AccountSecret, 'client' | 'issuer'>): Promise<GateClient | null>;
+}
+
+/** The credential with the secret of a client that a server's definition names. */
+export const configuredSecret = 'oauth-client-secret';
+const expiryMarginMs = 60_000;
+
+export function createClients(o: ClientsOptions): Clients {
+  const registering = new Map<string, Promise<GateClient>>();
+  const registered = (server: AccountServer, at: SignInServer): Promise<GateClient> => {
+    const key = `${server.id} ${at.issuer}`;
+    const running =
+      registering.get(key) ?? registration(o, server, at).finally(() => registering.delete(key));
+    registering.set(key, running);
+    return running;
+  };
+  return {
+    async choose(server, tenant, at) {
+      const known = (await storedFor(o, server, tenant, at)) ?? (await configuredFor(o, server, tenant, at));
+      if (known) return known;
+      const id = at.client_id_metadata_document_supported === true ? metadataUrl(o.gate) : null;
+      if (id !== null) return { source: 'metadata', id, secret: null, method: 'none', tenant: null };
+      return registered(server, at);
+    },
+    async same(place, { client, issuer }) {
+      const found = await current(o, place, client, issuer);
+      return found?.id === client.id ? found : null;
+    },
+  };
+}
+
+async function storedFor(
+  o: ClientsOptions,
+  server: AccountServer,
+  tenant: string | null,
+  at: SignInServer,
+): Promise<GateClient | null> {
+  for (const owner of tenant === null ? [null] : [tenant, null]) {
+    const row = await findClient(scope(o.database, owner), { tenant: owner, server: server.id }, 'stored');
+    if (row?.issuer === at.issuer) return asClient(o.box, row);
+    // Where a tenant has the server at an address of its own, everybody's client may well belong elsewhere.
+    const mayDiffer = owner === null && server.elsewhere;
+    if (row && !mayDiffer) throw clientElsewhere(server.id, row.issuer, at.issuer);
+  }
+  return null;
+}
+
+/** The client of the definition: only where the definition also names the issuer, or where it was used before. */
+async function configuredFor(
+  o: ClientsOptions,
+  server: AccountServer,
+  tenant: string | null,
+  at: SignInServer,
+): Promise<GateClient | null> {
+  const { clientId, issuer } = server.settings;
+  if (clientId === undefined) return null;
+  if (issuer === undefined) {
+    const pinned = await pinnedIssuer(o, server, clientId, at.issuer);
+    if (pinned !== at.issuer) {
+      if (server.elsewhere) return null;
+      throw clientElsewhere(server.id, pinned ?? 'no authorization server yet', at.issuer);
+    }
+  }
+  return configured(o, { tenant, server: server.id }, clientId);
+}
+
+/** The issuer that a configured client was first used at. A tenant's own address never decides about that. */
+async function pinnedIssuer(
+  { database: { db } }: ClientsOptions,
+  server: AccountServer,
+  clientId: string,
+  issuer: string,
+): Promise<string | null> {
+  const place = { tenant: null, server: server.id };
+  const row = await findClient(db, place, 'configured');
+  if (row?.clientId === clientId) return row.issuer;
+  if (server.elsewhere) return null;
+  const pin = { ...place, issuer, source: 'configured', clientId, sealed: null, expiresAt: null } as const;
+  return (await putClient(db, { ...pin, by: 'config-file' })).issuer;
+}
+
+function configured(
+  o: ClientsOptions,
+  place: { tenant: string | null; server: string },
+  id: string,
+): GateClient {
+  const nobody = { user: null, groups: [], elsewhere: false };
+  const found = o.vault.find({ ...place, ...nobody, name: configuredSecret });
+  return { source: 'configured', id, secret: found?.open() ?? null, method: null, tenant: place.tenant };
+}
+
+async function registration(o: ClientsOptions, server: AccountServer, at: SignInServer): Promise<GateClient> {
+  const { db } = o.database;
+  const place = { tenant: null, server: server.id, source: 'registered', issuer: at.issuer } as const;
+  const row = await findClient(db, place, 'registered', at.issuer);
+  if (row && isUsable(o, row)) return asClient(o.box, row);
+  const trustedOrigin = server.trusted ? new URL(server.url).origin : null;
+  const { redirectUri } = o.gate;
+  const made = await register(o.fetch, at, o.gate, trustedOrigin).catch((error: unknown) => ({
+    refused: notReached(error),
+  }));
+  if ('refused' in made) {
+    throw clientNeeded({ issuer: at.issuer, server: server.id, redirectUri, why: made.refused });
+  }
+  const { registered, expiresAt } = made;
+  const sealed = sealClient(o.box, place, registered);
+  const replaced = row?.clientId ?? null;
+  const fresh = { ...place, clientId: registered.clientId, sealed, expiresAt, by: 'gate' };
+  // Whoever was first is right, so that all processes go on with one.
+  const stored =
+    (await replaceClient(db, fresh, replaced)) ?? (await findClient(db, place, 'registered', at.issuer));
+  if (!stored) throw new Error('a registration went away while it was being stored');
+  return asClient(o.box, stored);
+}
+
+function isUsable(o: ClientsOptions, row: ClientRow): boolean {
+  if (row.expiresAt !== null && o.clock() > row.expiresAt.getTime() - expiryMarginMs) return false;
+  return openClient(o.box, row).redirectUri === o.gate.redirectUri;
+}
+
+async function current(
+  o: ClientsOptions,
+  place: AccountPlace,
+  client: AccountSecret['client'],
+  issuer: string,
+): Promise<GateClient | null> {
+  const { source, id, tenant } = client;
+  if (source === 'metadata')
+    return metadataUrl(o.gate) === id ? { source, id, secret: null, method: 'none', tenant: null } : null;
+  // A registration is one with its secret; both came from the server, and the tokens keep them.
+  if (source === 'registered')
+    return { source, id, secret: client.secret, method: client.method, tenant: null };
+  if (source === 'configured') return configured(o, { tenant, server: place.server }, id);
+  const row = await findClient(scope(o.database, tenant), { tenant, server: place.server }, 'stored', issuer);
+  return row && asClient(o.box, row);
+}
+
+function asClient(box: SecretBox, row: ClientRow): GateClient {
+  const { clientId: id, secret, method } = openClient(box, row);
+  return { source: row.source, id, secret, method, tenant: row.tenant };
+}
+
+/** The tenant's scope, or the operator's for what belongs to none. */
+export function scope(database: Pick<Database, 'db' | 'forTenant'>, tenant: string | null): Db {
+  return tenant === null ? database.db : database.forTenant(tenant);
+}
