@@ -7,7 +7,8 @@ import { flagsOf, hasControlCharacters, type Place, type SeenTool, type ToolPins
 import { definitionHash } from './definition-hash.ts';
 import type { Hub } from './hub.ts';
 import type { ListItem } from './lists/fetch-list.ts';
-import type { Known, ListStore } from './lists/list-store.ts';
+import type { Known } from './lists/known.ts';
+import type { ListStore } from './lists/list-store.ts';
 import type { Target } from './upstreams/target.ts';
 import type { z } from 'zod';
 

@@ -67,7 +67,7 @@ export const servers: readonly SnapshotServer[] = [
 ];
 
 export const own: OwnTools = {
-  view: { id: 'all', sources: [], items, pages: new Map(), digest: '', byName: undefined },
+  view: { id: 'all', items, pages: new Map(), digest: '', byName: undefined },
   known: [],
   servers,
 };

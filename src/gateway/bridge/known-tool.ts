@@ -1,6 +1,6 @@
 import type { Call, Gate } from '../call.ts';
 import type { ListItem } from '../lists/fetch-list.ts';
-import type { Known } from '../lists/list-store.ts';
+import type { Known } from '../lists/known.ts';
 import { isObject } from '../rpc/message.ts';
 import type { Target } from '../upstreams/target.ts';
 import { type MirroredParam, mirroredParams } from './param-headers.ts';

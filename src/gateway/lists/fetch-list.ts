@@ -3,7 +3,7 @@ import type { RpcResponse } from '../rpc/message.ts';
 import { elementsOf, findMember, membersOf } from '../rpc/raw.ts';
 import { ownParams } from '../upstreams/own-subscription.ts';
 import type { Connection } from '../upstreams/pool.ts';
-import { type ListKind, lists } from './kinds.ts';
+import { type ListKind, listKinds, lists } from './kinds.ts';
 
 /** One tool, prompt, resource or template, byte for byte as its server wrote it. */
 export interface ListItem {
@@ -21,6 +21,20 @@ export interface FetchedList {
 // A server that never stops naming a next page must not hold the gate for ever.
 const mostPages = 200;
 const mostItems = 20_000;
+
+/** Each of the lists, in the order of `listKinds`, and what went wrong with the first that cannot be had. */
+export async function fetchLists(
+  connection: Connection,
+  timeoutMs: number,
+): Promise<{ readonly fetched: readonly (FetchedList | undefined)[]; readonly problem: unknown }> {
+  const settled = await Promise.allSettled(
+    listKinds.map((kind) => fetchList(connection, kind, new AbortController(), timeoutMs)),
+  );
+  return {
+    fetched: settled.map((one) => (one.status === 'fulfilled' ? one.value : undefined)),
+    problem: settled.find((one) => one.status === 'rejected')?.reason,
+  };
+}
 
 /**
  * The whole list, page after page, within `timeoutMs` in all. A capability that the server does not have is an

@@ -6,45 +6,14 @@ import type { Hello } from '../upstreams/handshake.ts';
 import type { Target } from '../upstreams/target.ts';
 import type { Era } from '../rpc/protocol.ts';
 import { arrival } from './arrival.ts';
-import { type FetchedList, fetchList, type ListItem } from './fetch-list.ts';
+import { type FetchedList, fetchLists, type ListItem } from './fetch-list.ts';
 import { type ListKind, listKinds } from './kinds.ts';
+import { type Known, unknown } from './known.ts';
+import { Lending, takeOver } from './lending.ts';
+import { changedKinds, digestOf, digestOfText } from './list-digest.ts';
+import { defaultTtl, restingTtl, shortestTtl, ttlOf } from './list-ttl.ts';
+import { Shared } from './shared.ts';
 
-/** What is known of one server through one connection: last known lists outlive the connection. */
-export interface Known {
-  /** Of the connection: target, era and, for the legacy era, the client's capabilities. */
-  readonly key: string;
-  readonly target: Target;
-  readonly prefer: Era;
-  readonly capabilities: string;
-  hello: Hello | undefined;
-  readonly lists: Map<ListKind, readonly ListItem[]>;
-  /** Grows with each list that turned out different. */
-  version: number;
-  /** When to ask again, in milliseconds since the epoch; 0: at once. */
-  freshUntil: number;
-  /** Why the last attempt failed; undefined while all is well. */
-  failure: Error | undefined;
-  failedSince: number | undefined;
-  loading: Promise<void> | undefined;
-  /** When the last look began, or an earlier one at the same server that is still under way, in milliseconds since the epoch. */
-  askedAt: number;
-  /** When the server last answered, in milliseconds since the epoch. */
-  seenAt: number;
-  /** The server said that something changed, and has not been asked since. */
-  outdated: boolean;
-  /** Runs for a moment after each look that an announcement caused. */
-  pause: NodeJS.Timeout | undefined;
-  /** Lists that the server said have changed, whether they look different or not. */
-  readonly announced: Set<ListKind>;
-}
-
-/** How often a list is asked for anew where nobody announces changes, in milliseconds. */
-const defaultTtl = 60_000;
-/** Servers that announce changes are trusted, but not for ever. */
-const announcedTtl = 600_000;
-const shortestTtl = 1_000;
-/** A server that is not running is not started just to see whether its list is the same. */
-const restingTtl = 3_600_000;
 const retryAfterFailure = 5_000;
 const loadTimeout = 30_000;
 
@@ -68,6 +37,9 @@ export class ListStore {
   readonly #clock: Clock;
   readonly #known: LRUCache<string, Known>;
   readonly #listeners = new Set<ListListener>();
+  readonly #lending = new Lending();
+  readonly #sharedLists = new Shared<readonly ListItem[]>();
+  readonly #sharedHellos = new Shared<Hello>();
   /** Since when a look at a target has been under way, by its key, in milliseconds since the epoch. */
   readonly #unanswered = new Map<string, number>();
 
@@ -78,10 +50,18 @@ export class ListStore {
     this.#known = new LRUCache({ max: 20_000 });
   }
 
-  /** What is known at this moment; starts a look when that is old or missing, and does not wait for it. */
-  peek(target: Target, prefer: Era, capabilities: string): Known {
+  /**
+   * What is known at this moment; starts a look when that is old or missing, and does not wait for it. `kind` is what it
+   * is for: lists that nobody lends have to be looked at.
+   */
+  peek(target: Target, prefer: Era, capabilities: string, kind: ListKind = 'tools'): Known {
     const known = this.#of(target, prefer, capabilities);
-    if (this.#clock() >= known.freshUntil) void this.#load(known);
+    // Somebody may have looked anew.
+    if (known.lent) this.#borrow(known);
+    const isDue = this.#clock() >= known.freshUntil;
+    const isMissing = known.lent !== undefined && !known.lists.has(kind);
+    if (isMissing && (isDue || known.failure === undefined)) void this.#begin(known, () => this.#look(known));
+    else if (isDue) void this.#load(known);
     return known;
   }
 
@@ -89,12 +69,9 @@ export class ListStore {
    * Waits for the first look at these servers, all at once and no longer than `deadlineMs` after it began, less where
    * the others have answered: a server that never does delays those who come first, and not for long.
    */
-  async settle(all: readonly Known[], deadlineMs: number): Promise<void> {
+  async settle(all: readonly Known[], deadlineMs: number, kind: ListKind = 'tools'): Promise<void> {
     const now = this.#clock();
-    const unseen = all.filter(
-      ({ hello, failure, askedAt }) =>
-        hello === undefined && failure === undefined && askedAt + deadlineMs > now,
-    );
+    const unseen = all.filter((one) => isAwaited(one, kind) && one.askedAt + deadlineMs > now);
     if (unseen.length === 0) return;
     const latest = Math.max(...unseen.map(({ askedAt }) => askedAt + deadlineMs));
     await arrival(unseen, () => latest - this.#clock(), unseen.length < all.length);
@@ -104,21 +81,32 @@ export class ListStore {
   async reload(target: Target, prefer: Era, capabilities: string): Promise<Known> {
     const known = this.#of(target, prefer, capabilities);
     await known.loading;
-    // A server that was put to rest is started for this.
-    known.seenAt = Number.NEGATIVE_INFINITY;
     this.#pool.hurry(target);
-    await this.#load(known);
+    await this.#begin(known, () => this.#look(known));
     if (known.failure) throw known.failure;
     return known;
   }
 
+  /** Waits for a look of its own where what is known was lent: what others were shown is no proof. */
+  async own(known: Known): Promise<void> {
+    if (!known.lent) return;
+    await known.loading;
+    if (known.lent) await this.#begin(known, () => this.#look(known));
+  }
+
+  /** The server behind a connection is there: what it shows counts from here on, not what was lent. */
+  opened(key: string): void {
+    const known = this.#known.peek(key);
+    if (known) void this.own(known);
+  }
+
   /**
    * A server announced that lists changed; those who listen hear of it when the new ones are here. False when nothing
-   * is known of the server through this connection.
+   * is known of the server through this connection, or what is known was lent.
    */
   changed(key: string, kinds: readonly ListKind[]): boolean {
     const known = this.#known.get(key);
-    if (!known) return false;
+    if (!known || (known.lent && !this.#pool.isConnected(key))) return false;
     known.freshUntil = 0;
     for (const kind of kinds) known.announced.add(kind);
     known.outdated = true;
@@ -154,29 +142,19 @@ export class ListStore {
     const key = this.#pool.keyFor(target, prefer, capabilities);
     const found = this.#known.get(key);
     if (found) return found;
-    const made: Known = {
-      key,
-      target,
-      prefer,
-      capabilities,
-      hello: undefined,
-      lists: new Map(),
-      version: 0,
-      freshUntil: 0,
-      failure: undefined,
-      failedSince: undefined,
-      loading: undefined,
-      askedAt: 0,
-      seenAt: Number.NEGATIVE_INFINITY,
-      outdated: false,
-      pause: undefined,
-      announced: new Set(),
-    };
+    const { kin } = target;
+    const family = kin && this.#pool.keyFor({ ...target, key: kin.key }, prefer, capabilities);
+    const made = unknown({ key, family, target, prefer, capabilities });
+    this.#borrow(made);
     this.#known.set(key, made);
     return made;
   }
 
   #load(known: Known): Promise<void> {
+    return this.#begin(known, () => this.#refresh(known));
+  }
+
+  #begin(known: Known, look: () => Promise<void>): Promise<void> {
     const { key } = known.target;
     if (!known.loading) {
       const now = this.#clock();
@@ -185,7 +163,7 @@ export class ListStore {
       this.#unanswered.set(key, first);
       known.askedAt = known.hello === undefined ? first : now;
     }
-    known.loading ??= this.#loadNow(known).finally(() => {
+    known.loading ??= look().finally(() => {
       known.loading = undefined;
       this.#unanswered.delete(key);
       this.#follow(known);
@@ -204,64 +182,97 @@ export class ListStore {
     void this.#load(known);
   }
 
-  async #loadNow(known: Known): Promise<void> {
-    const { target, prefer, capabilities } = known;
+  /** Asks the server, unless it would be started for that and what is known will do. */
+  async #refresh(known: Known): Promise<void> {
     if (this.#resting(known)) {
       known.freshUntil = this.#clock() + defaultTtl;
-      return;
+      return undefined;
     }
+    if (known.family === undefined || this.#pool.isConnected(known.key)) return this.#look(known);
+    while (known.hello === undefined) {
+      const first = this.#lending.lookerFor(known);
+      if (!first) break;
+      await first.loading;
+      if (this.#borrow(known)) return undefined;
+      if (first.failure && !first.hello) return this.#failed(known, first.failure);
+    }
+    // Nothing is left of what a session had in a process that is gone.
+    if (known.target.kin?.beginsEmpty) this.#borrow(known);
+    const { lent } = known;
+    const now = this.#clock();
+    if (lent && now < lent.lookAfter) {
+      known.freshUntil = lent.lookAfter;
+      known.failure = known.failedSince = undefined;
+      return undefined;
+    }
+    // One looks for all.
+    if (lent) lent.lookAfter = now + defaultTtl;
+    return this.#lending.alone(known, () => this.#look(known));
+  }
+
+  /** Shows what is lent, to those who have no connection of their own. */
+  #borrow(known: Known): boolean {
+    const lent = this.#lending.lentTo(known);
+    if (!lent || this.#pool.isConnected(known.key)) return false;
+    if (known.lent === lent) return true;
+    const isFirst = known.hello === undefined;
+    const changed = takeOver(known, lent);
+    if (!isFirst) this.#tell(known, changed);
+    return true;
+  }
+
+  async #look(known: Known): Promise<void> {
+    const { target, prefer, capabilities } = known;
     try {
       const connection = await this.#pool.connect(target, prefer, capabilities);
-      const timeoutMs = Math.min(loadTimeout, target.server.definition.timeoutMs);
-      const fetched = await Promise.allSettled(
-        listKinds.map((kind) => fetchList(connection, kind, new AbortController(), timeoutMs)),
-      );
-      const broken = fetched.find((one) => one.status === 'rejected');
-      if (!broken) known.failure = known.failedSince = undefined;
+      const { timeoutMs } = target.server.definition;
+      const { fetched, problem } = await fetchLists(connection, Math.min(loadTimeout, timeoutMs));
+      if (problem === undefined) known.failure = known.failedSince = undefined;
       // One list that cannot be had does not hide the others.
-      this.#keep(
-        known,
-        connection.hello,
-        fetched.map((one) => (one.status === 'fulfilled' ? one.value : undefined)),
-      );
-      if (!broken) return;
-      this.#failed(known, broken.reason);
+      this.#keep(known, connection.hello, fetched);
+      if (problem === undefined) return this.#lending.offer(known, connection, this.#clock() + restingTtl);
+      this.#failed(known, problem);
       // The next look asks it in the right way.
-      if (await this.#pool.reconsider?.(target, connection, broken.reason)) known.freshUntil = 0;
+      if (await this.#pool.reconsider?.(target, connection, problem)) known.freshUntil = 0;
     } catch (error) {
       this.#failed(known, error);
     }
   }
 
-  /** Lists of a stdio server that was put to rest change when it runs again, if at all. */
-  #resting(known: Known): boolean {
-    if (known.hello === undefined || known.target.server.definition.type !== 'stdio' || known.failure)
-      return false;
-    const key = this.#pool.keyFor(known.target, known.prefer, known.capabilities);
-    return !this.#pool.isConnected(key) && this.#clock() < known.seenAt + restingTtl;
+  /** Lists of a server that is started for one alone, or of a process, change when it runs again, if at all. */
+  #resting({ hello, target, failure, key, seenAt, family }: Known): boolean {
+    const isStarted = target.server.definition.type === 'stdio' || family !== undefined;
+    if (hello === undefined || !isStarted || failure) return false;
+    return !this.#pool.isConnected(key) && this.#clock() < seenAt + restingTtl;
   }
 
   /** `fetched` are the lists in the order of `listKinds`; undefined: as it was. */
   #keep(known: Known, hello: Hello, fetched: readonly (FetchedList | undefined)[]): void {
-    const lists = listKinds.map((kind, index) => fetched[index]?.items ?? known.lists.get(kind) ?? []);
-    const changed = listKinds.filter(
-      (kind, index) => known.announced.has(kind) || !sameItems(known.lists.get(kind), lists[index]),
-    );
-    known.announced.clear();
-    for (const [index, kind] of listKinds.entries()) known.lists.set(kind, lists[index] ?? []);
-    const announces = JSON.stringify(hello.capabilities).includes('"listChanged":true');
-    const told = fetched.flatMap((list) => (list?.ttlMs === undefined ? [] : [list.ttlMs]));
-    const ttl = Math.max(shortestTtl, Math.min(announces ? announcedTtl : defaultTtl, ...told));
+    const before = new Map(known.lists);
+    const server = known.target.server.id;
+    for (const [index, kind] of listKinds.entries()) {
+      const items = fetched[index]?.items ?? known.lists.get(kind) ?? [];
+      // Another server shows the same items under other names.
+      known.lists.set(kind, this.#sharedLists.of(`${server} ${digestOf(items)}`, items));
+    }
+    known.lent = undefined;
+    known.hello = this.#sharedHellos.of(digestOfText(JSON.stringify(hello)), hello);
     known.seenAt = this.#clock();
-    known.freshUntil = known.seenAt + ttl;
-    known.hello = hello;
+    known.freshUntil = known.seenAt + ttlOf(hello, fetched);
     // On the first look every list is one that was not there before.
+    const changed = changedKinds(before, known.lists);
+    const told = listKinds.filter((kind) => known.announced.has(kind) || changed.includes(kind));
+    known.announced.clear();
+    this.#tell(known, told);
+  }
+
+  #tell(known: Known, changed: readonly ListKind[]): void {
     if (changed.length === 0) return;
-    known.version++;
     for (const listener of this.#listeners) listener(known.target, changed, known);
   }
 
   #failed(known: Known, error: unknown): void {
+    this.#lending.withdraw(known, error);
     const failure = error instanceof Error ? error : new Error(String(error));
     if (known.failure === undefined) {
       known.failedSince = this.#clock();
@@ -275,7 +286,6 @@ export class ListStore {
   }
 }
 
-function sameItems(a: readonly ListItem[] | undefined, b: readonly ListItem[] | undefined): boolean {
-  if (a === undefined || b === undefined || a.length !== b.length) return false;
-  return a.every((item, index) => item.raw === b[index]?.raw);
+function isAwaited({ lists, failure }: Known, kind: ListKind): boolean {
+  return !lists.has(kind) && failure === undefined;
 }

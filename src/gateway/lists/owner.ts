@@ -1,5 +1,22 @@
 import type { Target } from '../upstreams/target.ts';
-import type { Known } from './list-store.ts';
+import type { Known } from './known.ts';
+import type { ListStore } from './list-store.ts';
+
+/** The same, but for servers whose resources were never seen: they are looked at where no other server has it. */
+export async function findOwner(
+  uri: string,
+  known: readonly Known[],
+  lists: Pick<ListStore, 'peek' | 'settle'>,
+  deadlineMs: number,
+): Promise<Target | undefined> {
+  const owner = ownerOf(uri, known);
+  const unseen = known.filter((one) => one.lent !== undefined && !one.lists.has('templates'));
+  if (owner || unseen.length === 0) return owner;
+  for (const { target, prefer, capabilities } of unseen)
+    lists.peek(target, prefer, capabilities, 'templates');
+  await lists.settle(unseen, deadlineMs, 'templates');
+  return ownerOf(uri, known);
+}
 
 /** The server that lists the URI, or has a template which it fits. URIs stay as their servers wrote them. */
 export function ownerOf(uri: string, known: readonly Known[]): Target | undefined {

@@ -4,7 +4,7 @@ import { type Picture, pictureOf } from '../../../test/gateway-world.ts';
 import { Refusal } from '../refusal.ts';
 import { makeTarget } from '../upstreams/target.ts';
 import type { ListKind } from './kinds.ts';
-import type { Known } from './list-store.ts';
+import type { Known } from './known.ts';
 import type { Pins } from '../pins.ts';
 import { ListViews, type Viewer } from './view.ts';
 
@@ -48,6 +48,8 @@ function known(id: string, lists: Partial<Record<ListKind, readonly string[]>>):
   const of = (kind: ListKind, member: string) => [kind, items(lists[kind] ?? [], member)] as const;
   return {
     key: `legacy|${target.key}`,
+    family: undefined,
+    lent: undefined,
     target,
     prefer: 'legacy',
     capabilities: '{}',
@@ -58,7 +60,6 @@ function known(id: string, lists: Partial<Record<ListKind, readonly string[]>>):
       of('resources', 'uri'),
       of('templates', 'uriTemplate'),
     ]),
-    version: 1,
     freshUntil: 0,
     failure: undefined,
     failedSince: undefined,
@@ -72,17 +73,6 @@ function known(id: string, lists: Partial<Record<ListKind, readonly string[]>>):
 }
 
 const github = () => known('github', { tools: ['get_issue', 'delete_repo'], prompts: ['review'] });
-
-/** The same, counting how often a view of it is made. */
-function counted(source: Known) {
-  let made = 0;
-  const get = (kind: ListKind) => {
-    made++;
-    return source.lists.get(kind);
-  };
-  // Only get() is used of the map.
-  return { counting: { ...source, lists: { get } } as unknown as Known, made: () => made };
-}
 
 function read(views: ListViews, who: Viewer, sources: readonly Known[], kind: ListKind = 'tools') {
   const page = JSON.parse(`{${views.page(who, kind, sources, undefined).toString()}}`) as Record<
@@ -131,13 +121,13 @@ describe('rights', () => {
 
   test('that are the same share one view; that differ never do', () => {
     const views = new ListViews(10, nothingHeld);
-    const { counting, made } = counted(github());
-    for (const who of ['alice@acme.com', 'carol@acme.com', 'root@acme.com', 'alice@acme.com'])
-      read(views, viewer(who), [counting]);
-    expect(made()).toBe(1);
-    read(views, viewer('bob@acme.com'), [counting]);
-    read(views, viewer('will@acme.com'), [counting]);
-    expect(made()).toBe(3);
+    const source = github();
+    const seenBy = (who: string) => views.view(viewer(who), 'tools', [source]);
+    const whole = seenBy('alice@acme.com');
+    expect(seenBy('carol@acme.com')).toBe(whole);
+    expect(seenBy('root@acme.com')).toBe(whole);
+    const others = [whole, seenBy('bob@acme.com'), seenBy('will@acme.com')];
+    expect(new Set(others).size).toBe(3);
   });
 
   test('that end while a view is made do not make a poorer view for those who still have them', () => {
@@ -165,23 +155,70 @@ describe('rights', () => {
 });
 
 describe('a view', () => {
-  test('is made anew when a list behind it changes, or comes from another connection', () => {
+  test('is another one as soon as a list behind it is', () => {
     const views = new ListViews(10, nothingHeld);
     const source = github();
-    read(views, viewer('alice@acme.com'), [source]);
+    const first = views.view(viewer('alice@acme.com'), 'tools', [source]);
     source.lists.set('tools', items(['other']));
-    expect(read(views, viewer('alice@acme.com'), [source])).toHaveLength(2);
-    source.version++;
     expect(read(views, viewer('alice@acme.com'), [source])).toEqual(['github__other']);
-    expect(read(views, viewer('alice@acme.com'), [github()])).toHaveLength(2);
+    source.lists.set('tools', items(['get_issue', 'delete_repo']));
+    expect(views.view(viewer('alice@acme.com'), 'tools', [source])).toBe(first);
   });
 
-  test('of two connections of one server is kept for each', () => {
+  test('is one for a thousand people with connections of their own that show the same', () => {
     const views = new ListViews(10, nothingHeld);
-    const [one, two] = ['legacy|a', 'legacy|b'].map((key) => counted({ ...github(), key }));
-    for (let n = 0; n < 5; n++)
-      for (const { counting } of [one!, two!]) read(views, viewer('alice@acme.com'), [counting]);
-    expect(one!.made() + two!.made()).toBe(2);
+    const seen = Array.from({ length: 1_000 }, (_, n) =>
+      views.view(viewer('alice@acme.com'), 'tools', [{ ...github(), key: `legacy|${n}` }]),
+    );
+    expect(new Set(seen).size).toBe(1);
+  });
+
+  test('shows what one’s own connection shows, and nothing that only somebody else’s does', () => {
+    const views = new ListViews(10, nothingHeld);
+    const more = known('github', { tools: ['get_issue', 'delete_repo', 'own_secret'] });
+    const fewer = known('github', { tools: ['get_issue'] });
+    for (let n = 0; n < 2; n++) {
+      expect(read(views, viewer('alice@acme.com'), [more])).toContain('github__own_secret');
+      expect(read(views, viewer('carol@acme.com'), [fewer])).toEqual(['github__get_issue']);
+      expect(read(views, viewer('carol@acme.com'), [github()])).not.toContain('github__own_secret');
+    }
+  });
+
+  test('is another one where an item differs in a single byte, or in its order', () => {
+    const views = new ListViews(10, nothingHeld);
+    const [one, two, three] = [github(), github(), github()];
+    two.lists.set('tools', [
+      ...items(['get_issue']),
+      { key: 'delete_repo', raw: '{"name":"delete_repo","n":1}' },
+    ]);
+    three.lists.set('tools', items(['delete_repo', 'get_issue']));
+    const who = viewer('alice@acme.com', { server: 'github' });
+    expect(new Set([one, two, three].map((source) => views.view(who, 'tools', [source]))).size).toBe(3);
+  });
+
+  test('of equal lists of two servers is each server’s own', () => {
+    const views = new ListViews(10, nothingHeld);
+    const same = (id: string) => known(id, { tools: ['same'] });
+    expect(read(views, viewer('alice@acme.com'), [same('github')])).toEqual(['github__same']);
+    expect(read(views, viewer('alice@acme.com'), [same('files')])).toEqual(['files__same']);
+  });
+
+  test('of a server that enforces pins is one for each address, as a definition is accepted for one', () => {
+    const enforcing = pictureOf({
+      ...picture,
+      servers: { ...picture.servers, github: { type: 'http', url: 'http://127.0.0.1/a', pin: 'enforce' } },
+    });
+    const at = (url: string): Known => {
+      const source = github();
+      const server = enforcing.servers.get('github')!;
+      const { target } = source;
+      return { ...source, target: { ...target, server, filled: { ...target.filled, url } } };
+    };
+    const onlyAt: Pins = { ...nothingHeld, isHeld: ({ filled }) => filled.url !== 'http://127.0.0.1/a' };
+    const views = new ListViews(10, onlyAt);
+    const who = viewer('alice@acme.com', { snapshot: enforcing });
+    expect(read(views, who, [at('http://127.0.0.1/a')])).toHaveLength(2);
+    expect(read(views, who, [at('http://127.0.0.1/b')])).toEqual([]);
   });
 
   test('of one server keeps names, order and every byte', () => {

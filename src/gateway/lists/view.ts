@@ -6,11 +6,12 @@ import { toolForLegacy } from '../bridge/output-schema.ts';
 import { connectTool } from '../connect/connect-item.ts';
 import { invalidParams } from '../refusals.ts';
 import type { Audience } from '../audience.ts';
-import type { Pins } from '../pins.ts';
+import { pinModeOf, type Pins, placeOf } from '../pins.ts';
 import type { ListItem } from './fetch-list.ts';
 import { flattened } from './flatten.ts';
 import { type ListKind, lists } from './kinds.ts';
-import type { Known } from './list-store.ts';
+import type { Known } from './known.ts';
+import { digestOf } from './list-digest.ts';
 import { mergedName } from './names.ts';
 import { schemaTypeChange } from './schema-type.ts';
 import { type NameClash, type ShownTool, shownTools } from './shown-tools.ts';
@@ -26,11 +27,10 @@ export interface ViewItem {
   readonly raw: string;
 }
 
-/** A list as one permission set sees it; another object after each change. */
+/** A list as one permission set sees it; another one after each change. */
 export interface View {
-  /** Where it is kept: the same for the view that takes its place. */
+  /** Says all that it is made of: what has the same id has the same items. */
   readonly id: string;
-  readonly sources: readonly { readonly known: Known; readonly version: number }[];
   readonly items: readonly ViewItem[];
   /** Pages that were asked for, already serialized: index of the first item -> JSON text of the members, in UTF-8. */
   readonly pages: Map<number, Buffer>;
@@ -58,11 +58,13 @@ export interface Viewer {
 /** Views that are kept, and the characters of all of them, each in its items and in its pages. */
 const mostViews = 5_000;
 const mostCharacters = 256 * 1024 * 1024;
+/** Nobody has wanted it for so long: most likely a list behind it has changed. In milliseconds. */
+const unusedTtl = 600_000;
 
 /**
- * Lists as one permission set sees them. Two callers with the same rights share the serialized pages; a view is
- * made anew when a list or the rights behind it change. When there are too many, the one that was not used for longest
- * goes: a server whose connections are nobody else's makes a view for each caller.
+ * Lists as one permission set sees them. Two callers with the same rights share the serialized pages wherever their
+ * servers show them the same, whoever's connections that was seen on; where a list is another one, so is the view. When
+ * there are too many, the one that was not used for longest goes.
  */
 export class ListViews {
   readonly #views: LRUCache<string, View>;
@@ -79,7 +81,8 @@ export class ListViews {
   ) {
     // The largest is kept all the same, or it would be made for every call.
     const sizeCalculation = (view: View) => Math.min(maxSize, sizeOf(view));
-    this.#views = new LRUCache({ max: mostViews, maxSize, sizeCalculation });
+    const ageing = { ttl: unusedTtl, ttlResolution: 1_000, updateAgeOnGet: true };
+    this.#views = new LRUCache({ max: mostViews, maxSize, sizeCalculation, ...ageing });
     this.#pageSize = pageSize;
     this.#pins = pins;
     this.#onClash = onClash;
@@ -110,17 +113,18 @@ export class ListViews {
     // made with fewer rights must not be found under the signature of more.
     const rights = rightsOf(viewer.snapshot, viewer.principal, viewer.now);
     const held = kind === 'tools' ? this.#pins.version : 0;
-    const wrapped = viewer.era === 'legacy' ? 'legacy' : '';
-    const key = `${kind}|${wrapped}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${rights.signature}|${known.map((one) => one.key).join(' ')}${connectMark(viewer)}`;
-    const found = this.#views.get(key);
-    if (found && isCurrent(found, known)) return found;
+    const seen = known.map((one) => markOf(viewer, kind, one)).join(' ');
+    const id = `${kind}|${viewer.audience}|${viewer.server ?? '*'}|${held}|${rights.signature}|${seen}${connectMark(viewer)}`;
+    const found = this.#views.get(id);
+    if (found) return found;
     const parts = known.map((one) => ({
       server: one.target.server.id,
       items: this.#visible(viewer, rights, kind, one),
     }));
     const items = [...parts, ...connectTools(viewer, kind)].sort(byServer).flatMap((part) => part.items);
-    const made = makeView(key, isMergedByUri(viewer, kind) ? firstOfEach(items) : items, known);
-    this.#views.set(key, made);
+    const made = makeView(id, isMergedByUri(viewer, kind) ? firstOfEach(items) : items);
+    this.#views.purgeStale();
+    this.#views.set(id, made);
     return made;
   }
 
@@ -142,6 +146,16 @@ export class ListViews {
     for (const clash of clashes) this.#onClash(server, clash);
     return shown(viewer, server, kind, tools);
   }
+}
+
+/** All of a server that its part of the list is made of, and nothing of whose connection it was seen on. */
+function markOf(viewer: Viewer, kind: ListKind, known: Known): string {
+  const { server } = known.target;
+  const items = known.lists.get(kind);
+  // The same definition may be accepted of one address and not of another.
+  const place = kind === 'tools' && pinModeOf(server) === 'enforce' ? placeOf(known.target).key : '';
+  const crosses = isForOtherEra(viewer, known) ? 'crosses' : '';
+  return `${server.id},${place},${crosses},${items === undefined ? '' : digestOf(items)}`;
 }
 
 /** What the tools of these servers are made of. */
@@ -188,20 +202,13 @@ function asItIs({ key, raw }: ListItem): ShownTool {
   return { key, name: key, raw };
 }
 
-function isCurrent(view: View, known: readonly Known[]): boolean {
-  return view.sources.every(
-    (source, index) => source.known === known[index] && source.version === source.known.version,
-  );
-}
-
-function makeView(id: string, items: readonly ViewItem[], known: readonly Known[]): View {
+function makeView(id: string, items: readonly ViewItem[]): View {
   const digest = createHash('sha256')
     .update(items.map((item) => item.name).join('\n'))
     .digest('base64url')
     .slice(0, 12);
   return {
     id,
-    sources: known.map((one) => ({ known: one, version: one.version })),
     items,
     pages: new Map(),
     digest,

@@ -1,7 +1,7 @@
 import type { SnapshotServer } from '../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../call.ts';
 import { connectable } from '../connect/connect-tool.ts';
-import type { Known } from '../lists/list-store.ts';
+import type { Known } from '../lists/known.ts';
 import type { View, Viewer } from '../lists/view.ts';
 import { targetOf } from '../steps/attach-credentials.ts';
 import type { ServerWords, ToolIndex } from './tool-index.ts';

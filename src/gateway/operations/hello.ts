@@ -1,5 +1,5 @@
 import { type Call, type Gate, requestOf } from '../call.ts';
-import type { Known } from '../lists/list-store.ts';
+import type { Known } from '../lists/known.ts';
 import { verdictOn } from '../meta/verdict.ts';
 import { isObject } from '../rpc/message.ts';
 import { latestLegacy, legacyVersions, meta, modernVersions } from '../rpc/protocol.ts';

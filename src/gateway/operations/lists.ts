@@ -1,6 +1,6 @@
 import { type Call, type Gate, requestOf } from '../call.ts';
-import type { Known } from '../lists/list-store.ts';
-import { kindOfMethod } from '../lists/kinds.ts';
+import type { Known } from '../lists/known.ts';
+import { kindOfMethod, type ListKind } from '../lists/kinds.ts';
 import { viewerOf } from '../meta/own-tools.ts';
 import { metaListOf } from '../meta/serve.ts';
 import { verdictOn } from '../meta/verdict.ts';
@@ -13,11 +13,13 @@ const listTtl = 5_000;
 const modernTail = `,"resultType":"complete","ttlMs":${listTtl},"cacheScope":"private","_meta":{"${meta.serverInfo}":${JSON.stringify(gateInfo)}}`;
 
 /** What is known of each of the call's servers; waits for those that were never asked, within the deadline. */
-export async function knownServers(call: Call, gate: Gate): Promise<readonly Known[]> {
-  const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
-  if (known.some((one) => one.hello === undefined && one.failure === undefined)) {
-    await gate.lists.settle(known, gate.settings.listDeadlineMs);
-  }
+export async function knownServers(
+  call: Call,
+  gate: Gate,
+  kind: ListKind = 'tools',
+): Promise<readonly Known[]> {
+  const known = call.targets.map((target) => gate.lists.peek(target, call.era, call.capabilities, kind));
+  await gate.lists.settle(known, gate.settings.listDeadlineMs, kind);
   return known;
 }
 
@@ -26,7 +28,7 @@ export async function serveList(call: Call, gate: Gate): Promise<void> {
   const request = requestOf(call);
   const kind = kindOfMethod(request.method);
   if (kind === undefined) throw new Error(`${request.method} is no list`);
-  const known = await knownServers(call, gate);
+  const known = await knownServers(call, gate, kind);
   const tail = call.era === 'modern' ? `${modernTail}}` : '}';
   if (kind === 'tools' && showsMeta(call, gate, known)) {
     call.response = { kind: 'local', rawResult: `{${metaListOf(call, call.servers)}${tail}` };

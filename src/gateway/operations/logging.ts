@@ -24,8 +24,9 @@ export async function serveSetLevel(call: Call, gate: Gate): Promise<void> {
   const { session } = call;
   if (session === null) return;
   const isThere = (target: Target) => {
-    const { hello, key } = gate.lists.peek(target, call.era, call.capabilities);
-    return call.path.server !== null || (hello !== undefined && gate.pool.isConnected(key));
+    const { hello, key, lent } = gate.lists.peek(target, call.era, call.capabilities);
+    const isNext = call.path.server !== null && lent === undefined;
+    return isNext || (hello !== undefined && gate.pool.isConnected(key));
   };
   const signal = AbortSignal.any([call.controller.signal, AbortSignal.timeout(patience)]);
   const told = call.targets.filter(isThere).map(async (target) => {

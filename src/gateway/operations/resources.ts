@@ -1,7 +1,7 @@
 import { serverOfState } from '../bridge/retry.ts';
 import { type Call, type Gate, requestOf } from '../call.ts';
-import type { Known } from '../lists/list-store.ts';
-import { ownerOf } from '../lists/owner.ts';
+import type { Known } from '../lists/known.ts';
+import { findOwner } from '../lists/owner.ts';
 import { invalidParams, noSuchResource, sessionNeeded } from '../refusals.ts';
 import { isObject } from '../rpc/message.ts';
 import { rpcCode } from '../rpc/protocol.ts';
@@ -22,7 +22,7 @@ export async function serveResource(call: Call, gate: Gate): Promise<void> {
   const uri = uriOf(call);
   if (isPageUri(uri)) return servePage(call, gate, uri);
   const known = call.path.server === null ? await knownServers(call, gate) : [];
-  const owner = call.path.server === null ? ownerOf(uri, known) : call.targets[0];
+  const owner = call.path.server === null ? await ownerAmong(gate, uri, known) : call.targets[0];
   if (owner) return answerFrom(call, gate, owner);
   return askInTurn(call, gate, uri, known);
 }
@@ -52,9 +52,13 @@ export async function serveCompletion(call: Call, gate: Gate): Promise<void> {
   if (only && !second) return answerFrom(call, gate, only);
   const ref = requestOf(call).params?.['ref'];
   const uri = isObject(ref) ? String(ref['uri']) : '';
-  const owner = ownerOf(uri, await knownServers(call, gate));
+  const owner = await ownerAmong(gate, uri, await knownServers(call, gate));
   if (!owner) throw noSuchResource(uri);
   return answerFrom(call, gate, owner);
+}
+
+function ownerAmong(gate: Gate, uri: string, known: readonly Known[]) {
+  return findOwner(uri, known, gate.lists, gate.settings.listDeadlineMs);
 }
 
 function uriOf(call: Call): string {

@@ -107,6 +107,9 @@ async function requireAccepted(
   if (!target) return;
   const known = gate.lists.peek(target, call.era, call.capabilities);
   await gate.lists.settle([known], gate.settings.listDeadlineMs);
+  // The process that is to be called may be another than the one that was seen.
+  await gate.lists.own(known);
+  if (known.lent && known.failure) throw upstreamFailed(server.id, known.failure);
   const listed = listedTool(known, tool);
   if (listed && !gate.pins.isHeld(target, tool, listed.raw)) return;
   if (!listed && known.failure) throw upstreamFailed(server.id, known.failure);

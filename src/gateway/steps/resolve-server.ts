@@ -119,8 +119,8 @@ async function unhashed(
   const target = targetOf(call, gate, server);
   // Once the account is there the call is resolved anew; until then nothing is sent under whatever name.
   if (!target) return offerFor(call, gate, server) ? merged : undefined;
-  const known = gate.lists.peek(target, call.era, call.capabilities);
-  await gate.lists.settle([known], gate.settings.listDeadlineMs);
+  const known = gate.lists.peek(target, call.era, call.capabilities, kind);
+  await gate.lists.settle([known], gate.settings.listDeadlineMs, kind);
   return unshortened(server.id, known.lists.get(kind) ?? [], merged);
 }
 

@@ -1,6 +1,6 @@
 import { rightsOf } from '../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../call.ts';
-import { ownerOf } from '../lists/owner.ts';
+import { findOwner } from '../lists/owner.ts';
 import { upstreamFailed } from '../refusals.ts';
 import type { Target } from '../upstreams/target.ts';
 import { reachWhole } from './reach.ts';
@@ -50,7 +50,9 @@ async function placeOf(call: Call, gate: Gate, uri: string): Promise<Target | un
   const { servers } = rightsOf(gate.snapshot(), principalOf(call), gate.clock());
   const targets = servers.flatMap((id) => reachWhole(call, gate, id) ?? []);
   const known = targets.map((target) => gate.lists.peek(target, call.era, call.capabilities));
-  await gate.lists.settle(known, gate.settings.listDeadlineMs);
+  const { listDeadlineMs } = gate.settings;
+  await gate.lists.settle(known, listDeadlineMs);
+  const owner = await findOwner(uri, known, gate.lists, listDeadlineMs);
   const able = known.filter(({ hello }) => hello !== undefined && 'resources' in hello.capabilities);
-  return ownerOf(uri, known) ?? (able.length === 1 ? able[0]?.target : undefined);
+  return owner ?? (able.length === 1 ? able[0]?.target : undefined);
 }

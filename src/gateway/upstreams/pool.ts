@@ -4,6 +4,7 @@ import { UpstreamError } from '../connectors/contract.ts';
 import { untilAborted } from '../connectors/until-aborted.ts';
 import type { RpcNotification, RpcResponse } from '../rpc/message.ts';
 import type { Era } from '../rpc/protocol.ts';
+import { keyOf } from './connection-key.ts';
 import { Dialer, type DialerOptions } from './dialer.ts';
 import { EraVerdicts } from './era-verdicts.ts';
 import { sharedCapabilities } from './extensions.ts';
@@ -35,6 +36,8 @@ export interface PoolOptions extends DialerOptions {
   onUnsolicited(target: Target, key: string, message: RpcNotification): void;
   /** The server was out of hearing for a while: anything may have changed. */
   onGap(target: Target, key: string): void;
+  /** The server is ready, for the first time or again. */
+  onOpened?(key: string): void;
 }
 
 /** What a caller brings along. */
@@ -264,6 +267,7 @@ export class UpstreamPool {
       open: (sink) => this.#dialer.open(target, sink, this.#verdicts.isSseOnly(target) ? 'sse' : undefined),
       onUnsolicited: (message) => this.#options.onUnsolicited(target, key, message),
       onGap: () => this.#options.onGap(target, key),
+      onOpened: () => this.#options.onOpened?.(key),
       onOtherEra: () => this.#entries.remove(entry),
       ...{ standing, isAlone: target.server.definition.type !== 'http' },
       ...{ log, clock, signOfLifeMs: this.#options.signOfLifeMs },
@@ -292,9 +296,4 @@ export class UpstreamPool {
 function isSilence(error: unknown): boolean {
   if (!(error instanceof UpstreamError)) return false;
   return error.kind === 'timeout' || (error.kind === 'paused' && isSilence(error.cause));
-}
-
-function keyOf(target: Target, era: Era, capabilities: string): string {
-  if (era === 'modern') return `modern|${target.key}`;
-  return `legacy|${sharedCapabilities(target.server.definition, capabilities)}|${target.key}`;
 }

@@ -1,19 +1,25 @@
+import type { Log } from '../../platform/log.ts';
 import type { Connector } from '../connectors/contract.ts';
 
 /** Connections that are over, some with answers still to come. */
 export class Retired {
   readonly #all = new Set<Connector>();
-  readonly #onError: (error: unknown) => void;
+  readonly #name: string;
+  readonly #log: Log;
 
-  constructor(onError: (error: unknown) => void) {
-    this.#onError = onError;
+  /** `name` is the server's. */
+  constructor(name: string, log: Log) {
+    this.#name = name;
+    this.#log = log;
   }
 
   add(connector: Connector): void {
     this.#all.add(connector);
     connector
       .retire()
-      .catch(this.#onError)
+      .catch((error: unknown) =>
+        this.#log.debug({ server: this.#name, err: error }, 'connection did not end cleanly'),
+      )
       .finally(() => this.#all.delete(connector))
       .catch(() => undefined);
   }

@@ -29,3 +29,7 @@ export function noAnswerWithin(name: string, milliseconds: number): UpstreamErro
   const seconds = milliseconds / 1000;
   return new UpstreamError('timeout', `The server "${name}" gave no answer within ${seconds} s.`);
 }
+
+export function wasClosed(name: string): UpstreamError {
+  return new UpstreamError('closed', `The connection to "${name}" was closed.`);
+}

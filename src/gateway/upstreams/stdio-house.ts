@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import type { SnapshotServer } from '../../access/index.ts';
 import { type ConnectorOptions, type Connector, UpstreamError } from '../connectors/contract.ts';
@@ -93,12 +93,20 @@ function settled(destination: StdioDestination, home: string): StdioDestination 
   const { args, env } = destination;
   if (![...args, ...Object.values(env)].some((text) => text.includes(ownDirectory))) return destination;
   mkdirSync(home, { recursive: true, mode: 0o700 });
+  // A runner that is used later removes what nobody has used for long, and goes by this.
+  const now = new Date();
+  utimesSync(path.dirname(home), now, now);
   const fill = (text: string) => text.replaceAll(ownDirectory, home);
   const filled = Object.entries(env).map(([name, text]) => [name, fill(text)] as const);
   return { ...destination, args: args.map(fill), env: Object.fromEntries(filled) };
 }
 
-function notAllowed({ id }: SnapshotServer): UpstreamError {
+function notAllowed({ id, origin }: SnapshotServer): UpstreamError {
+  if (origin !== null)
+    return new UpstreamError(
+      'not_allowed',
+      `The server "${id}" is not what the catalog would install, or was not installed by this Toolgate, so it is not run; an administrator can install it again: toolgate add ${origin.entry} --as ${id} --replace`,
+    );
   return new UpstreamError(
     'not_allowed',
     `The command of the server "${id}" is not the one in the config file, nor that of a catalog entry, so it is not run; an operator has to write it there.`,

@@ -19,8 +19,18 @@ export interface Target {
   readonly holder: string | undefined;
   /** Identity of the connection: two targets with the same key may share one, any others never do. */
   readonly key: string;
+  /** Whose lists it may be shown before it is connected to; undefined: nobody else's. */
+  readonly kin: Kin | undefined;
   /** The operator wrote every part of the address, so it may be on a private network. */
   readonly trusted: boolean;
+}
+
+/** Targets that differ by nothing but whose session or person they are for. */
+export interface Kin {
+  /** The same for all of them. */
+  readonly key: string;
+  /** A process of theirs begins empty-handed each time; others have a directory that may hold what is its owner's. */
+  readonly beginsEmpty: boolean;
 }
 
 /** Who asks, as far as isolation looks at it. */
@@ -58,9 +68,35 @@ export function makeTarget(
   const boundary = scope === '' ? null : tenant;
   const address = [url ?? '', mark, trusted, there.takesEnvironment];
   // JSON, because an address or a name may hold whatever separates two others.
-  const key = JSON.stringify([server.id, definitionKey(server), ...address, scope, boundary, ...used]);
+  const keyWith = (whose: unknown) =>
+    JSON.stringify([server.id, definitionKey(server), ...address, whose, boundary, ...used]);
+  const key = keyWith(scope);
   const holder = /^(?:user|session):/.test(scope) ? asking.principal : undefined;
-  return { server, tenant, filled: there, url, credentials, scope, holder, key, trusted };
+  const kin = holder === undefined ? undefined : kinOf(there, asking, { server, credentials, keyWith });
+  return { server, tenant, filled: there, url, credentials, scope, holder, key, kin, trusted };
+}
+
+/** Text for the directory of its own that a process has. */
+const ownDirectory = '${dataDir}';
+
+function kinOf(
+  { args, env }: Filled,
+  { principal }: Asking,
+  o: {
+    readonly server: SnapshotServer;
+    readonly credentials: ReadonlyMap<string, FoundCredential>;
+    /** The key of the target, were it this one's. */
+    keyWith(whose: unknown): string;
+  },
+): Kin | undefined {
+  const { isolation } = o.server.definition;
+  if (isolation !== 'session' && isolation !== 'user') return undefined;
+  const hasDirectory = [...args, ...Object.values(env)].some((text) => text.includes(ownDirectory));
+  const beginsEmpty = isolation === 'session' && !hasDirectory;
+  // Some keys of people bear no id that tells one from another.
+  const isPersonal = [...o.credentials.values()].some(({ owner }) => owner === 'user');
+  if (isPersonal && isolation === 'user') return undefined;
+  return { key: o.keyWith(['kin', beginsEmpty, isPersonal ? principal : null]), beginsEmpty };
 }
 
 function asItStands(server: SnapshotServer): Filled {

@@ -15,6 +15,8 @@ export interface UpstreamOptions {
   open(sink: Sink): Connector;
   /** A message that answers no request: list_changed, resources/updated, logging. */
   onUnsolicited(message: RpcNotification): void;
+  /** The server is ready, for the first time or again. */
+  onOpened?(): void;
   /** The server was out of hearing for a while: anything may have changed. */
   onGap?(): void;
   /** It was opened again by itself, and the server speaks another era by now. */

@@ -17,7 +17,7 @@ import { Retired } from './retired.ts';
 import { sendOver } from './send.ts';
 import { signOfLife } from './sign-of-life.ts';
 import { Standing } from './standing.ts';
-import { failureToStart, noAnswerWithin, start } from './start.ts';
+import { failureToStart, noAnswerWithin, start, wasClosed } from './start.ts';
 import type { UpstreamOptions } from './upstream-options.ts';
 
 /** How soon after it was left alone a connection that somebody follows is opened again, in milliseconds. */
@@ -44,6 +44,8 @@ export class Upstream {
   /** Requests under way, and the start of the server: as long as there are any, it is no idle connection. */
   inFlight = 0;
   lastUsedAt: number;
+  /** As which start of the server it last served somebody: what that one lists may hold something of theirs. */
+  servedAs: Hello | undefined;
 
   constructor(options: UpstreamOptions) {
     this.options = options;
@@ -61,9 +63,7 @@ export class Upstream {
       open: () => this.ready(),
       onOtherEra: () => options.onOtherEra?.(),
     });
-    this.#retired = new Retired((error) =>
-      log.debug({ server: name, err: error }, 'connection did not end cleanly'),
-    );
+    this.#retired = new Retired(name, log);
     this.interests = new Interests({
       ...{ name, era, log },
       request: (method, rawParams) => this.#ownRequest(method, rawParams),
@@ -93,10 +93,7 @@ export class Upstream {
 
   /** Resolves when the server is ready. While it is left alone after a failure, rejects at once. */
   ready(): Promise<Hello> {
-    if (this.#closed)
-      return Promise.reject(
-        new UpstreamError('closed', `The connection to "${this.options.name}" was closed.`),
-      );
+    if (this.#closed) return Promise.reject(wasClosed(this.options.name));
     if (this.#hello) return this.#hello;
     const { refusal } = this.#circuits;
     if (refusal) return Promise.reject(refusal);
@@ -213,6 +210,7 @@ export class Upstream {
     if (hello.era === 'legacy' && 'logging' in hello.capabilities) this.levels.begin();
     if (this.#wasReady) this.#standing.restarts++;
     if (this.#wasReady) this.options.onGap?.();
+    this.options.onOpened?.();
     this.#wasReady = true;
   }
 
@@ -276,6 +274,8 @@ export class Upstream {
     const connector = this.#connector;
     const { name, era, log, onUnsolicited } = this.options;
     if (!connector) return Promise.reject(this.#circuits.refusal ?? closedError(name));
+    const isLook = outgoing.isOwn && outgoing.method.endsWith('/list');
+    if (!isLook) this.servedAs = this.#current;
     const rawId = String(++this.#sequence);
     return sendOver({ name, era, connector, log, rawId, deadline, onNews: onUnsolicited }, outgoing);
   }

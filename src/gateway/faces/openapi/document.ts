@@ -39,13 +39,14 @@ const mostKept = 64 * 1024 * 1024;
 export class Documents {
   readonly #kept = new LRUCache<string, Kept>({
     maxSize: mostKept,
-    sizeCalculation: ({ document }) => document.text.length + 1,
+    sizeCalculation: ({ document }, key) => document.text.length + key.length,
   });
 
   /** `/tools/{server}/openapi.json`. */
   ofServer(section: Section): Document {
     const { server, serverInfo, instructions, view } = section;
-    return this.#document(`one ${server} ${view.id}`, [view, serverInfo, instructions], () =>
+    const words = JSON.stringify([serverInfo, instructions]);
+    return this.#document(`one ${server} ${view.id} ${words}`, [view], () =>
       makeDocument(infoOf(section), `../${server}`, [{ view, server: null }]),
     );
   }

@@ -7,7 +7,7 @@ import { knownServers } from '../../operations/lists.ts';
 import { runPipeline } from '../../pipeline.ts';
 import { Refusal } from '../../refusal.ts';
 import { noCredential, upstreamFailed } from '../../refusals.ts';
-import type { Known } from '../../lists/list-store.ts';
+import type { Known } from '../../lists/known.ts';
 import type { Viewer } from '../../lists/view.ts';
 import { WireError } from '../../rpc/wire-error.ts';
 import { detailOf } from '../../steps/check-arguments.ts';
