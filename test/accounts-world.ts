@@ -1,5 +1,5 @@
 // Accounts on a database of their own: two tenants, some people, and servers that tests start.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import type { AccountServer, OAuthSettings } from '../src/secrets/accounts/accou
 import { createAccounts } from '../src/secrets/accounts/create-accounts.ts';
 import type { FoundCredential } from '../src/secrets/credential.ts';
 import { MasterKey } from '../src/secrets/master-keys/master-key.ts';
-import { createSecretBox } from '../src/secrets/sealing/secret-box.ts';
+import { createSecretBox, type SecretBox } from '../src/secrets/sealing/secret-box.ts';
 import { testDatabase } from './database.ts';
 import { type OAuthServer, startOAuthServer } from './fakes/oauth-mcp-server.ts';
 import type { OAuthServerOptions } from './fakes/oidc-configuration.ts';
@@ -22,7 +22,13 @@ import type { OAuthServerOptions } from './fakes/oidc-configuration.ts';
 export const publicUrl = 'https://gate.example.com';
 export const alice = 'alice@acme.com';
 export const bob = 'bob@acme.com';
+/** For clients that are registered by hand. */
 export const redirectUri = `${publicUrl}/gateway/connect/callback`;
+/** For all others. */
+export function redirectUriAt({ issuer }: Pick<OAuthServer, 'issuer'>, gate = publicUrl): string {
+  const mark = createHash('sha256').update(issuer).digest('base64url').slice(0, 22);
+  return `${gate}/gateway/oauth/callback/${mark}`;
+}
 
 /** The tables that accounts lean on, filled. */
 export async function accountsDatabase(url?: string): Promise<Database> {
@@ -64,6 +70,8 @@ export interface OpenOptions {
   readonly clock?: Clock;
   readonly allow?: readonly string[];
   readonly find?: () => FoundCredential | null;
+  readonly box?: SecretBox;
+  readonly endingsEveryMs?: number;
 }
 
 /** The accounts of one process; two of them on one database are two replicas. */
@@ -73,10 +81,11 @@ export async function openAccounts(database: Database, o: OpenOptions = {}) {
   const clock = o.clock ?? systemClock;
   const changes = await watchChanges(database, { log, clock });
   const options = {
-    ...{ database, changes, box, log, clock, publicUrl: o.publicUrl ?? publicUrl },
+    ...{ database, changes, box: o.box ?? box, log, clock, publicUrl: o.publicUrl ?? publicUrl },
     vault: { find: o.find ?? (() => null) },
     guard: createNetGuard({ allow: o.allow ?? ['127.0.0.1'] }),
     dataDir: o.dataDir ?? (await temporaryDirectory()),
+    endingsEveryMs: o.endingsEveryMs ?? 60_000,
   };
   const accounts = await createAccounts(options);
   const close = async () => {
@@ -121,7 +130,7 @@ export async function connect(
     ...{ tenant, user, server: accountServer(server, o.settings), returnTo: '/gateway/connect' },
   });
   const back = await server.signIn(url, user);
-  const finished = await accounts.finish({ query: back.searchParams, user });
+  const finished = await accounts.finish({ path: back.pathname, query: back.searchParams, user });
   return { finished, authorization: new URL(url), back, question: questionOf(server, user, tenant) };
 }
 

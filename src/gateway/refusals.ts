@@ -154,6 +154,10 @@ export function personNeeded(server: string): Refusal {
   return new Refusal('person_needed', texts.personNeeded(server), ownAccount);
 }
 
+export function secretAddress(server: string): Refusal {
+  return new Refusal('account_address_secret', texts.secretAddress(server), ownAccount);
+}
+
 export function unknownMethod(): Refusal {
   return new Refusal('method_not_found', 'Method not found', {
     outcome: 'bad_request',

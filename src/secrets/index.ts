@@ -26,7 +26,14 @@ export type {
   Exchanges,
   Finished,
 } from './accounts/accounts.ts';
-export { callbackPath, clientMetadataPath, ConnectFailed } from './accounts/accounts.ts';
+export {
+  callbackPath,
+  clientMetadataPath,
+  ConnectFailed,
+  issuerCallback,
+  issuerMetadata,
+} from './accounts/accounts.ts';
+export { readChallenge } from './accounts/protocol/challenge.ts';
 export { createAccounts } from './accounts/create-accounts.ts';
 export { createExchanges } from './accounts/exchanges.ts';
 export { accountRoutes } from './accounts/routes.ts';

@@ -11,6 +11,8 @@ export interface TokenEndpoint {
   /** An error instead of a token: status, code and description. */
   refuse: readonly [number, string, string] | undefined;
   lifetime: number | undefined;
+  /** Tokens are JWTs for these; undefined: texts that nobody can read. */
+  audience: string | string[] | undefined;
   /** The token that this subject token is exchanged for, the n-th time. */
   tokenFor(subject: string, times: number): string;
   close(): Promise<void>;
@@ -48,7 +50,13 @@ export async function startTokenEndpoint(kind: keyof typeof grants): Promise<Tok
     asked: [],
     refuse: undefined,
     lifetime: 3600,
-    tokenFor: (subject, n) => createHash('sha256').update(`${subject} ${n}`).digest('base64url'),
+    audience: undefined,
+    tokenFor(subject, n) {
+      const token = createHash('sha256').update(`${subject} ${n}`).digest('base64url');
+      if (endpoint.audience === undefined) return token;
+      const payload = Buffer.from(JSON.stringify({ aud: endpoint.audience })).toString('base64url');
+      return `e30.${payload}.${token}`;
+    },
     close: () => http.close(),
   };
   return endpoint;

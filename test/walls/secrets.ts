@@ -1,4 +1,5 @@
 import * as accounts from '../../src/secrets/accounts/accounts-store.ts';
+import * as endings from '../../src/secrets/accounts/endings-store.ts';
 import * as attempts from '../../src/secrets/accounts/attempts-store.ts';
 import * as clients from '../../src/secrets/accounts/clients/clients-store.ts';
 import type { Binding } from '../../src/secrets/binding.ts';
@@ -116,6 +117,20 @@ export const secretsStores: Stores = {
     deleteAccount: tenant((db, it) => accounts.deleteAccount(db, placeOf(it))),
     listAccounts: tenant((db, it) => accounts.listAccounts(db, { user: it.user, limit: 100 })),
   },
+  'src/secrets/accounts/endings-store.ts': {
+    takeEndings: operator(async (db, it) => {
+      const rows = await endings.takeEndings(db, { limit: 9, leaseSeconds: 9 });
+      return rows.filter((row) => row.tenant === it.tenant);
+    }),
+    putOffEnding: tenant((db, it) => endings.putOffEnding(db, it.id, 9)),
+    dropEnding: tenant((db, it) => endings.dropEnding(db, it.id)),
+    sweepEndings: operator((db) => endings.sweepEndings(db, -1)),
+    endedClient: tenant((db, it) =>
+      endings.endedClient(db, {
+        ...{ tenant: it.tenant, server, issuer: 'https://as.example.com', clientId: it.canary },
+      }),
+    ),
+  },
   'src/secrets/accounts/attempts-store.ts': {
     putAttempt: tenant((db, it) =>
       attempts.putAttempt(db, { id: 'taken', ...placeOf(it), sealed: taken.sealed, seconds: 9, most: 1 }),
@@ -126,6 +141,9 @@ export const secretsStores: Stores = {
   'src/secrets/accounts/clients/clients-store.ts': {
     findClient: tenant((db, it) => clients.findClient(db, placeOf(it), 'stored')),
     listStoredClients: tenant((db, it) => clients.listStoredClients(db, it.tenant)),
+    loadStoredClients: operator(async (db, it) =>
+      (await clients.loadStoredClients(db)).filter((row) => row.tenant === it.tenant),
+    ),
     putClient: tenant((db, it) => clients.putClient(db, clientOf(it))),
     replaceClient: tenant((db, it) => clients.replaceClient(db, clientOf(it), it.canary)),
     deleteClients: tenant((db, it) => clients.deleteClients(db, placeOf(it))),

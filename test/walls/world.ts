@@ -129,6 +129,9 @@ async function seedTenant(owner: Db, it: Target): Promise<void> {
     sql`insert into mcp_proxy.user_accounts (id, tenant_id, user_email, server_id, issuer, client_id, resource, state, sealed)
       values (${id}, ${tenant}, ${user}, ${server}, 'https://as.example.com', ${canary}, 'https://mcp.example.com/', 'connected', ${sealed})`,
     sql`insert into mcp_proxy.oauth_attempts (id, tenant_id, user_email, server_id, sealed, expires_at) values (${text}, ${tenant}, ${user}, ${server}, ${sealed}, now() + interval '1 hour')`,
+    sql`insert into mcp_proxy.account_endings (id, kind, tenant_id, user_email, server_id, issuer, client_id, sealed)
+      values (${id}, 'account', ${tenant}, ${user}, ${server}, 'https://as.example.com', ${canary}, ${sealed}),
+        (md5(${id})::uuid, 'client', ${tenant}, null, ${server}, 'https://as.example.com', ${canary}, ${sealed})`,
     sql`insert into mcp_proxy.browser_sessions (id, user_email, how, expires_at) values (${text}, ${user}, 'api-token', now() + interval '1 hour')`,
     sql`insert into mcp_proxy.audit_log (actor, action, target_kind, target_id, tenant_id) values (${canary}, 'a.b', 'c', 'd', ${tenant})`,
     sql`insert into mcp_proxy.api_analytics (id, timestamp, request_id, tenant_id, face, method, endpoint, outcome, status_code, response_time_ms, bytes_in, bytes_out)

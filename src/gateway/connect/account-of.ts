@@ -1,10 +1,10 @@
 import type { AccountSettings } from '../../access/contract.ts';
 import { filledFor, type SnapshotServer } from '../../access/index.ts';
-import { credentialNames } from '../../secrets/index.ts';
 import type { AccountQuestion, AccountServer, AccountState, FoundCredential } from '../../secrets/index.ts';
 import { type Call, type Gate, principalOf, type Reaching } from '../call.ts';
+import { accountAddress } from './account-address.ts';
 import { accountName } from './account-headers.ts';
-import type { Offer, Reached } from './offer.ts';
+import type { Further, Offer, Reached } from './offer.ts';
 
 /** How people sign in to this server with accounts of their own; undefined: they do not. */
 export function accountSettingsOf({ definition }: SnapshotServer): AccountSettings | undefined {
@@ -33,7 +33,7 @@ export function ownOr(
   if (settings === undefined || at.name !== accountName || found?.owner === 'user') return found;
   // A program has nobody who could sign in.
   if (principalOf(call).kind !== 'user') return found;
-  const question = questionOf(call, gate, at);
+  const question = questionOf(call, at);
   if (settings.kind === 'oauth') {
     if (gate.connect.accounts.stateOf(question).state === 'reconnect') return null;
     return gate.connect.accounts.find(question) ?? found;
@@ -41,14 +41,16 @@ export function ownOr(
   const subjectToken = call.subjectToken();
   if (subjectToken === undefined && found !== null) return found;
   const { trusted, elsewhere } = at.filled;
-  return gate.connect.exchanges.find({ ...question, settings, trusted, elsewhere, subjectToken });
+  const resource = accountAddress(at.filled);
+  return gate.connect.exchanges.find({ ...question, resource, settings, trusted, elsewhere, subjectToken });
 }
 
-function questionOf(owner: Owner, gate: Gate, { server, filled }: Reached): AccountQuestion {
+function questionOf(owner: Owner, { server, filled }: Reached): AccountQuestion {
   const settings = accountSettingsOf(server);
   return {
     ...{ ...ownerOf(owner), server: server.id },
-    resource: gate.connect.resourceOf(filled),
+    // No account is bound to no address.
+    resource: accountAddress(filled) ?? '',
     issuer: settings?.kind === 'oauth' ? settings.issuer : undefined,
   };
 }
@@ -57,7 +59,7 @@ function questionOf(owner: Owner, gate: Gate, { server, filled }: Reached): Acco
 export function offerFor(call: Call, gate: Gate, server: SnapshotServer): Offer | undefined {
   if (!isConnectable(server) || principalOf(call).kind !== 'user') return undefined;
   const filled = filledFor(call.snapshot, server, call.tenant);
-  if (!filled.ok) return undefined;
+  if (!filled.ok || accountAddress(filled) === null) return undefined;
   const state = stateFor(call, gate, { server, filled });
   if (state.state === 'connected') return undefined;
   return { server, filled, problem: state.state === 'reconnect' ? state.problem : undefined };
@@ -69,15 +71,14 @@ export function isConnectable(server: SnapshotServer): boolean {
 }
 
 export function stateFor(owner: Owner, gate: Gate, reached: Reached): AccountState {
-  return gate.connect.accounts.stateOf(questionOf(owner, gate, reached));
+  return gate.connect.accounts.stateOf(questionOf(owner, reached));
 }
 
 /** The server as somebody connects an account there; undefined where nobody can. */
-export function accountServer(gate: Gate, { server, filled }: Reached): AccountServer | undefined {
+export function accountServer({ server, filled }: Reached): AccountServer | undefined {
   const settings = accountSettingsOf(server);
-  const url = gate.connect.resourceOf(filled);
-  // An address with a key in it is another one for everybody, and would be told to the authorization server.
-  if (settings?.kind !== 'oauth' || credentialNames([url]).length > 0) return undefined;
+  const url = accountAddress(filled);
+  if (settings?.kind !== 'oauth' || url === null) return undefined;
   const { trusted, elsewhere } = filled;
   return { id: server.id, displayName: nameOf(server), url, settings, trusted, elsewhere };
 }
@@ -89,12 +90,12 @@ export function accountServerFor(gate: Gate, tenantId: string | null, id: string
   const tenant = tenantId === null ? null : snapshot.tenants.get(tenantId);
   if (!server || tenant === undefined) return undefined;
   const filled = filledFor(snapshot, server, tenant);
-  return filled.ok ? accountServer(gate, { server, filled }) : undefined;
+  return filled.ok ? accountServer({ server, filled }) : undefined;
 }
 
 /** The link by which this caller connects the account. */
-export function linkFor(call: Call, gate: Gate, server: SnapshotServer): string {
-  return gate.connect.links.urlFor({ ...ownerOf(call), server: server.id });
+export function linkFor(call: Call, gate: Gate, server: SnapshotServer, further?: Further): string {
+  return gate.connect.links.urlFor({ ...ownerOf(call), server: server.id, scopes: further?.scopes });
 }
 
 /** The caller's account at a server, for programs that show it; null where people have none there. */
@@ -105,8 +106,13 @@ export function accountView(
 ): { readonly state: AccountState['state']; readonly connectUrl: string } | null {
   if (!isConnectable(server) || principalOf(call).kind !== 'user') return null;
   const filled = filledFor(call.snapshot, server, call.tenant);
-  if (!filled.ok) return null;
+  if (!filled.ok || accountAddress(filled) === null) return null;
   return { state: stateFor(call, gate, { server, filled }).state, connectUrl: linkFor(call, gate, server) };
+}
+
+/** People would connect accounts there, but for an address that may not be told. */
+export function hasSecretAddress({ server, filled }: Reached): boolean {
+  return isConnectable(server) && accountAddress(filled) === null;
 }
 
 /** What people call a server. */

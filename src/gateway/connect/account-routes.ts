@@ -6,10 +6,17 @@ import { html } from '../../platform/html/html.ts';
 import { redirect, sendPage } from '../../platform/html/page.ts';
 import { pageMount, type PageRequest, type PageRoutes } from '../../platform/html/page-routes.ts';
 import { keyValue } from '../../secrets/contract.ts';
-import { callbackPath, clientMetadataPath, ConnectFailed, type Finished } from '../../secrets/index.ts';
+import {
+  callbackPath,
+  clientMetadataPath,
+  ConnectFailed,
+  type Finished,
+  issuerCallback,
+  issuerMetadata,
+} from '../../secrets/index.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Gate } from '../call.ts';
-import { accountServer, nameOf } from './account-of.ts';
+import { accountServer, hasSecretAddress, nameOf } from './account-of.ts';
 import { accountsPage, outcomePage } from './account-pages.ts';
 import { type ConnectPlace, connectPath, linkParameter } from './links.ts';
 import { leftoverServers, ownServers, type Person, personFor, placeOf, reachedBy } from './person.ts';
@@ -58,7 +65,9 @@ function routesOf(o: ConnectPagesOptions): PageRoutes['routes'] {
     [`POST ${home}/key/remove`]: signedIn(o, (session, request) => removeKey(o, session, request)),
     [`GET ${connectPath}`]: (request) => connect(o, request),
     [`GET ${callbackPath}`]: signedIn(o, (session, request) => finish(o, session, request)),
-    [`GET ${clientMetadataPath}`]: ({ res }) => sendMetadata(o, res),
+    [`GET ${issuerCallback}*`]: signedIn(o, (session, request) => finish(o, session, request)),
+    [`GET ${clientMetadataPath}`]: (request) => sendMetadata(o, request),
+    [`GET ${issuerMetadata}*`]: (request) => sendMetadata(o, request),
   };
 }
 
@@ -119,23 +128,38 @@ async function begin(
   const who = browser.who(session);
   const person = personFor(gate, session.principal, place.tenant);
   const reached = reachedBy(person, place.server);
-  const server = reached && accountServer(gate, reached);
+  const server = reached && accountServer(reached);
   // The tenant of the link, or none: an account never ends up with another one.
-  if (!server || (person.tenant?.id ?? null) !== place.tenant)
+  const isTheirs = (person.tenant?.id ?? null) === place.tenant;
+  if (isTheirs && reached && hasSecretAddress(reached))
+    return failed({ gate, browser }, session, { res, place, message: texts.secretAddress(place.server) });
+  if (!server || !isTheirs)
     return sendPage(res, 404, outcomePage({ ...texts.connect.gone, mood: 'warn', who }));
+  if (place.scopes?.length && !place.isSeen) return showFurther({ gate, browser }, session, { res, place });
   try {
-    const returnTo = withTenant(home, place.tenant);
-    const { url } = await gate.connect.accounts.begin({
-      tenant: place.tenant,
-      user: place.user,
-      server,
-      returnTo,
-    });
+    const { tenant, user, scopes: further } = place;
+    const returnTo = withTenant(home, tenant);
+    const { url } = await gate.connect.accounts.begin({ tenant, user, server, returnTo, further });
     return redirect(res, url);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return failed({ gate, browser }, session, { res, place, message: error.message });
   }
+}
+
+/** Whoever opened a link in a chat sees what it is for, before the service may give it without another question. */
+function showFurther(
+  { gate, browser }: Pick<ConnectPagesOptions, 'gate' | 'browser'>,
+  session: BrowserSession,
+  { res, place }: { readonly res: PageRequest['res']; readonly place: ConnectPlace },
+): void {
+  const { title, text, go } = texts.connect.further;
+  const onward = pathOf(gate.connect.links.urlFor({ ...place, isSeen: true }));
+  const page = {
+    ...{ title: title(labelOf(gate, place)), text: text(place.scopes ?? []), mood: 'warn' as const },
+    ...{ who: browser.who(session), action: html`<a class="button" href="${onward}">${go}</a>` },
+  };
+  return sendPage(res, 200, outcomePage(page));
 }
 
 async function finish(
@@ -146,7 +170,9 @@ async function finish(
   const { gate, browser } = o;
   const { id: user } = session.principal;
   try {
-    const finished = await gate.connect.accounts.finish({ query, user, actor: actorOf(user, arrival) });
+    const { path } = arrival;
+    const actor = actorOf(user, arrival);
+    const finished = await gate.connect.accounts.finish({ path, query, user, actor });
     const title = texts.connect.done(labelOf(gate, finished));
     return sendPage(
       res,
@@ -245,8 +271,8 @@ function done(res: PageRequest['res'], { tenant }: Person, what: string): void {
   redirect(res, `${home}?${query}`);
 }
 
-function sendMetadata({ gate }: ConnectPagesOptions, res: PageRequest['res']): void {
-  const document = gate.connect.accounts.clientMetadata();
+function sendMetadata({ gate }: ConnectPagesOptions, { res, arrival }: PageRequest): void {
+  const document = gate.connect.accounts.clientMetadata(arrival.path);
   if (!document) throw new AppError('not_found', 404, 'There is nothing at this address.');
   sendJson(res, 200, document, { 'cache-control': 'public, max-age=300' });
 }

@@ -10,7 +10,7 @@ import { accountNeeded, connectDeclined } from '../refusals.ts';
 import { isObject, parseMessage, type RpcRequest, requestText } from '../rpc/message.ts';
 import { editObject, findMember, membersOf } from '../rpc/raw.ts';
 import { linkFor, nameOf } from './account-of.ts';
-import type { Offer } from './offer.ts';
+import type { Further, Offer } from './offer.ts';
 import { texts } from './texts.ts';
 import { untilConnected } from './until-connected.ts';
 
@@ -32,7 +32,7 @@ export function canOpen(call: Call): boolean {
 }
 
 export function needed(call: Call, gate: Gate, offer: Offer): Error {
-  return accountNeeded(nameOf(offer.server), linkFor(call, gate, offer.server), offer.problem);
+  return accountNeeded(nameOf(offer.server), linkFor(call, gate, offer.server, offer.further), offer.problem);
 }
 
 /** A client of 2025-11-25: a request on the stream of the call (client/elicitation.mdx, URL mode). */
@@ -59,7 +59,7 @@ async function askModern(call: Call, gate: Gate, offer: Offer): Promise<Connecti
   const back = broughtBack(call, gate);
   if (back === undefined) {
     const question = { method: 'elicitation/create', params: pageOf(call, gate, offer) };
-    call.response = inputRequired(JSON.stringify({ connect: question }), stateFor(call, gate));
+    call.response = inputRequired(JSON.stringify({ connect: question }), stateFor(call, gate, offer));
     call.reason = 'input_required';
     return 'asked';
   }
@@ -68,12 +68,16 @@ async function askModern(call: Call, gate: Gate, offer: Offer): Promise<Connecti
   throw needed(call, gate, offer);
 }
 
-function declined(call: Call, gate: Gate, { server }: Offer): Error {
-  return connectDeclined(nameOf(server), linkFor(call, gate, server));
+function declined(call: Call, gate: Gate, { server, further }: Offer): Error {
+  return connectDeclined(nameOf(server), linkFor(call, gate, server, further));
 }
 
-function pageOf(call: Call, gate: Gate, { server, problem }: Offer) {
-  return { mode: 'url', url: linkFor(call, gate, server), message: texts.ask(nameOf(server), problem) };
+function pageOf(call: Call, gate: Gate, { server, problem, further }: Offer) {
+  return {
+    mode: 'url',
+    url: linkFor(call, gate, server, further),
+    message: texts.ask(nameOf(server), problem),
+  };
 }
 
 function requestFor(method: string, params: object): RpcRequest {
@@ -88,8 +92,9 @@ function actionIn(rawResult: string): string | undefined {
 }
 
 /** What the client keeps for us: whose request was answered so, and which. It grants nothing. */
-function stateFor(call: Call, gate: Gate): string {
-  return gate.connect.sealer.seal(JSON.stringify([principalOf(call).id, digestIn(call)]));
+function stateFor(call: Call, gate: Gate, { further }: Offer): string {
+  const whose = [principalOf(call).id, digestIn(call)];
+  return gate.connect.sealer.seal(JSON.stringify(further ? [...whose, further] : whose));
 }
 
 function digestIn(call: Call): string {
@@ -100,13 +105,25 @@ function digestIn(call: Call): string {
 
 /** What became of the question, if this request is the retry of one that was answered with it. */
 function broughtBack(call: Call, gate: Gate): string | undefined {
-  const { params, rawParams = '{}' } = requestOf(call);
-  const opened = openedState(gate, params?.['requestState']);
-  if (opened === undefined || opened !== JSON.stringify([principalOf(call).id, digestIn(call)]))
-    return undefined;
+  const { rawParams = '{}' } = requestOf(call);
+  if (ownState(call, gate) === undefined) return undefined;
   const span = findMember(membersOf(rawParams), 'inputResponses');
   const raw = responsesIn(span && rawParams.slice(span.start, span.end)).get('connect');
   return raw === undefined ? 'none' : actionIn(raw);
+}
+
+/** The permissions that the client was asked for when this request came before; undefined for any other request. */
+export function furtherBroughtBack(call: Call, gate: Gate): Further | undefined {
+  return call.era === 'modern' && call.message?.kind === 'request'
+    ? ownState(call, gate)?.further
+    : undefined;
+}
+
+function ownState(call: Call, gate: Gate): { readonly further?: Further | undefined } | undefined {
+  const opened = openedState(gate, requestOf(call).params?.['requestState']);
+  if (opened === undefined) return undefined;
+  const [user, digest, further] = JSON.parse(opened) as [string, string, Further?]; // sealed above alone
+  return user === principalOf(call).id && digest === digestIn(call) ? { further } : undefined;
 }
 
 /** A state of ours is nothing to a server: a retry is an ordinary request to it. */
@@ -120,7 +137,7 @@ export function withoutOwnState(call: Call, gate: Gate): void {
   if (call.rawParams !== undefined) call.rawParams = without(call.rawParams);
 }
 
-const longestState = 1_000;
+const longestState = 4_000;
 
 function openedState(gate: Gate, state: unknown): string | undefined {
   if (typeof state !== 'string' || state.length > longestState) return undefined;

@@ -127,6 +127,17 @@ test('a link opens no server that is not the person’s any more, and no tenant 
   expect(accounts.begun).toMatchObject([{ tenant: 'bolt' }]);
 });
 
+test('a server with a secret in its address begins nothing, and the page says why', async () => {
+  const { accounts, link } = await world();
+  const client = await signedIn('sam@acme.com');
+  const refused = await client.get(link('sam@acme.com', 'secret'));
+  expect(refused.status).toBe(400);
+  expect(refused.text).toContain('has to write the address without it');
+  expect(refused.text).not.toContain(process.env['PATH']);
+  expect((await client.get('/gateway/accounts')).text).not.toContain('Connect secret');
+  expect(accounts.begun).toEqual([]);
+});
+
 test('an answer that belongs to somebody else’s attempt connects nothing here', async () => {
   const { accounts, link } = await world();
   const mallory = await signedIn(bob);
@@ -155,7 +166,20 @@ test('the button of the page is a link of its own', async () => {
 
 test('the client metadata document is there for everybody', async () => {
   await world();
-  const visit = await site.client().get('/gateway/oauth/client-metadata.json');
-  expect(visit.headers.get('content-type')).toBe('application/json');
-  expect(JSON.parse(visit.text)).toHaveProperty('client_id');
+  for (const path of ['/gateway/oauth/client-metadata.json', '/gateway/oauth/client-metadata/x.json']) {
+    const visit = await site.client().get(path);
+    expect(visit.headers.get('content-type')).toBe('application/json');
+    expect(JSON.parse(visit.text)).toEqual({ client_id: `https://gate.example.com${path}` });
+  }
+});
+
+test('browsers come back to the address of an authorization server, too', async () => {
+  const { accounts, link } = await world();
+  const client = await signedIn(alice);
+  await client.get(link(alice));
+  const back = await client.get('/gateway/oauth/callback/aaaaaaaaaaaaaaaaaaaaaa?state=1&code=2');
+  expect(back.text).toContain('GitHub is connected');
+  expect(accounts.listFor(alice)).toMatchObject([{ server: 'github' }]);
+  expect((await client.post('/gateway/oauth/callback/a?state=1&code=2', {})).status).toBe(405);
+  expect((await client.get('/gateway/oauth/callback/a/b?state=1&code=2')).status).toBe(404);
 });

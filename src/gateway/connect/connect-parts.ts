@@ -1,7 +1,6 @@
-import type { Filled } from '../../access/index.ts';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
 import type { Sealer } from '../../platform/sealer.ts';
-import { expandEnvironment } from '../../platform/variables.ts';
 import type { Accounts, Exchanges } from '../../secrets/index.ts';
 import { type ConnectLinks, createConnectLinks } from './links.ts';
 
@@ -12,9 +11,9 @@ export interface ConnectParts {
   readonly links: ConnectLinks;
   /** Seals what a modern client brings back after it was asked to open a link. */
   readonly sealer: Sealer;
-  /** The address that is dialled: what tokens are asked for, and the only place that they go to. */
-  resourceOf(filled: Filled): string;
   readonly waits: ConnectWaits;
+  /** How often somebody was asked for the same further permissions within an hour. */
+  readonly asked: LRUCache<string, number>;
 }
 
 /** How long a call waits for its caller to connect, in milliseconds. */
@@ -31,13 +30,10 @@ export function createConnectParts(o: {
   accounts: Accounts;
   exchanges: Exchanges;
   publicUrl: string;
-  env: Readonly<Record<string, string | undefined>>;
   sealerFor: (purpose: string) => Sealer;
   clock: Clock;
   waits?: Partial<ConnectWaits> | undefined;
 }): ConnectParts {
-  // A memo of a pure function, which dies with the picture.
-  const resources = new WeakMap<Filled, string>();
   return {
     accounts: o.accounts,
     exchanges: o.exchanges,
@@ -47,15 +43,7 @@ export function createConnectParts(o: {
       clock: o.clock,
     }),
     sealer: o.sealerFor('connect-state'),
-    resourceOf(filled) {
-      const known = resources.get(filled);
-      if (known !== undefined) return known;
-      const { url = '', takesEnvironment } = filled;
-      // What may not be filled in is not dialled either: the connection is refused.
-      const found = takesEnvironment ? expandEnvironment(url, (name) => o.env[name] ?? '') : url;
-      resources.set(filled, found);
-      return found;
-    },
     waits: { ...waits, ...o.waits },
+    asked: new LRUCache({ max: 10_000, ttl: 3_600_000 }),
   };
 }

@@ -8,6 +8,10 @@ export interface ConnectPlace {
   readonly user: string;
   readonly tenant: string | null;
   readonly server: string;
+  /** Permissions to ask for beyond what was granted. */
+  readonly scopes?: readonly string[] | undefined;
+  /** The person has seen which. */
+  readonly isSeen?: boolean | undefined;
 }
 
 export interface ConnectLinks {
@@ -21,22 +25,26 @@ export const connectPath = '/gateway/connect';
 /** Name of the sealed part in the query. */
 export const linkParameter = 'link';
 
+type Sealed = [string, string | null, string, number, (readonly string[])?, boolean?];
+
 const goodForMs = 30 * 60_000;
-const longest = 2_000;
+const longest = 4_000;
 
 export function createConnectLinks(o: { publicUrl: string; sealer: Sealer; clock: Clock }): ConnectLinks {
   const page = new URL(connectPath, o.publicUrl).href;
   return {
-    urlFor({ user, tenant, server }) {
-      const sealed = o.sealer.seal(JSON.stringify([user, tenant, server, o.clock() + goodForMs]));
+    urlFor({ user, tenant, server, scopes = [], isSeen = false }) {
+      const until = o.clock() + goodForMs;
+      const sealed = o.sealer.seal(JSON.stringify([user, tenant, server, until, scopes, isSeen]));
       return `${page}?${linkParameter}=${sealed}`;
     },
     open(sealed) {
       const text = sealed.length > longest ? undefined : o.sealer.open(sealed);
       if (text === undefined) return undefined;
       const parsed: unknown = JSON.parse(text);
-      const [user, tenant, server, until] = parsed as [string, string | null, string, number]; // sealed above alone
-      return { place: { user, tenant, server }, isOver: o.clock() > until };
+      // Sealed above alone; by an older version without the last two.
+      const [user, tenant, server, until, scopes = [], isSeen = false] = parsed as Sealed;
+      return { place: { user, tenant, server, scopes, isSeen }, isOver: o.clock() > until };
     },
   };
 }

@@ -80,7 +80,7 @@ function ownServer(gate: Gate, person: Person, one: Reached): OwnServer {
   const names = neededCredentials(server, filled).filter((name) => !hasAccounts || name !== accountName);
   const find = (name: string) =>
     gate.vault.find(questionFor(person, { server: server.id, name, elsewhere: filled.elsewhere }));
-  const offersAccount = isConnectable(server) && accountServer(gate, one) !== undefined;
+  const offersAccount = isConnectable(server) && accountServer(one) !== undefined;
   return {
     ...one,
     account: offersAccount ? stateFor(person, gate, one) : undefined,

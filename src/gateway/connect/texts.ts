@@ -14,6 +14,10 @@ export const texts = {
     `Connecting your account at ${server} was declined. To use its tools, open this link in your browser, then try again: ${link}`,
   personNeeded: (server: string) =>
     `The server "${server}" works with the accounts of people, and you are a program; ask an administrator to set a key for you or your tenant.`,
+  /** What a server wants, as a problem of the account. */
+  further: (scopes: readonly string[]) => `It asks for further permissions: ${scopes.join(', ')}.`,
+  secretAddress: (server: string) =>
+    `The server "${server}" works with the accounts of people, but its address holds a key or a value of the gate’s environment, which the service where people sign in would be told: an administrator has to write the address without it, and put the secret into a header.`,
   accounts: {
     title: 'Your accounts',
     lead: 'Connect the services that your tools work with. What is connected here works for you alone.',
@@ -67,6 +71,12 @@ export const texts = {
     gone: {
       title: 'There is nothing to connect',
       text: 'This server is not one of yours (any more), or has no accounts of people.',
+    },
+    further: {
+      title: (server: string) => `${server} asks for further permissions`,
+      text: (scopes: readonly string[]) =>
+        `To do what was asked, your tools need more than you allowed so far: ${scopes.join(', ')}. The service asks you about it on the next page. If you did not ask for anything that needs this, close this page.`,
+      go: 'Go on',
     },
     done: (server: string) => `${server} is connected`,
     back: 'You can close this page and go back to your chat.',

@@ -5,7 +5,10 @@ import type { Offer } from './offer.ts';
 /** Waits until the caller's account is there, no longer than `milliseconds`. Rejects when the caller is gone. */
 export function untilConnected(call: Call, gate: Gate, offer: Offer, milliseconds: number): Promise<boolean> {
   const { signal } = call.controller;
-  const isThere = () => stateFor(call, gate, offer).state === 'connected';
+  const isThere = () => {
+    const state = stateFor(call, gate, offer);
+    return state.state === 'connected' && state.connectedAt.getTime() !== offer.further?.since;
+  };
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     if (isThere()) return resolve(true);

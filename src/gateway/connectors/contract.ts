@@ -50,17 +50,25 @@ export class UpstreamError extends Error {
   readonly status: number | undefined;
   /** How long the server asks to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What the account would have to be granted for this (403 with `insufficient_scope`). */
+  readonly scopes: readonly string[] | undefined;
 
   constructor(
     kind: UpstreamFailure,
     message: string,
-    options: { cause?: unknown; status?: number; retryAfterMs?: number | undefined } = {},
+    options: {
+      cause?: unknown;
+      status?: number;
+      retryAfterMs?: number | undefined;
+      scopes?: readonly string[] | undefined;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'UpstreamError';
     this.kind = kind;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
+    this.scopes = options.scopes;
   }
 }
 

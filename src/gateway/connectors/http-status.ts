@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { readChallenge } from '../../secrets/index.ts';
 import { UpstreamError } from './contract.ts';
 
 /** What an HTTP status that brings no answer means. */
@@ -6,6 +7,11 @@ export function statusError(
   name: string,
   { statusCode: status, headers }: { readonly statusCode: number; readonly headers: IncomingHttpHeaders },
 ): UpstreamError {
+  const scopes = status === 403 ? wantedScopes(headers) : undefined;
+  if (scopes) {
+    const message = `The server "${name}" wants further permissions for this (HTTP 403).`;
+    return new UpstreamError('unauthorized', message, { status, scopes });
+  }
   if (status === 401 || status === 403) {
     const message = `The server "${name}" refused the gate’s credential (HTTP ${status}).`;
     return new UpstreamError('unauthorized', message, { status });
@@ -20,6 +26,13 @@ export function statusError(
     status,
     retryAfterMs,
   });
+}
+
+/** What a 403 asks to be granted first (RFC 6750 3.1, `insufficient_scope`); undefined where it is of another kind. */
+export function wantedScopes(headers: IncomingHttpHeaders): readonly string[] | undefined {
+  const challenge = [headers['www-authenticate'] ?? []].flat().join(', ');
+  const { error, scopes } = readChallenge(challenge);
+  return error === 'insufficient_scope' ? scopes : undefined;
 }
 
 /** Seconds, or a date (RFC 9110 10.2.3); undefined for what is neither. */

@@ -14,7 +14,7 @@ import {
 } from './contract.ts';
 import { connectionError, connectorFor } from './connect.ts';
 import { readEvents } from './event-stream.ts';
-import { statusError } from './http-status.ts';
+import { statusError, wantedScopes } from './http-status.ts';
 import { closedError } from './pending.ts';
 import { type Post, type Posted, post } from './post.ts';
 import { keepListening } from './standalone-stream.ts';
@@ -147,7 +147,9 @@ export class HttpConnector implements Connector {
         { status: 404 },
       );
     }
-    if (isStream) throw statusError(this.#options.name, answer);
+    // Whatever its body says: nothing was begun.
+    if (isStream || (statusCode === 403 && wantedScopes(headers)))
+      throw statusError(this.#options.name, answer);
     const response = this.#match(parseMessage(answer.text), exchange, answer);
     if (statusCode === 200) this.#keepSession(headers['mcp-session-id']);
     return response;

@@ -7,9 +7,9 @@ import {
 } from '../../access/index.ts';
 import type { CredentialQuestion, FoundCredential } from '../../secrets/index.ts';
 import { type Call, type Gate, principalOf, type Reaching, rightsOfCall } from '../call.ts';
-import { accountSettingsOf, offerFor, ownOr } from '../connect/account-of.ts';
+import { accountSettingsOf, hasSecretAddress, offerFor, ownOr } from '../connect/account-of.ts';
 import type { Offer } from '../connect/offer.ts';
-import { noCredential, notFilled, personNeeded } from '../refusals.ts';
+import { noCredential, notFilled, personNeeded, secretAddress } from '../refusals.ts';
 import { makeTarget, neededCredentials, type Target } from '../upstreams/target.ts';
 
 /** What the gate answers from what it knows; anything else about one server has nowhere to go without its credential. */
@@ -58,7 +58,9 @@ function unreachable(call: Call, id: string): Error {
   const filled = server && filledFor(call.snapshot, server, call.tenant);
   if (filled && !filled.ok) return notFilled(id, call.tenant, filled);
   const isOfPeople = server && accountSettingsOf(server) && principalOf(call).kind !== 'user';
-  return isOfPeople ? personNeeded(id) : noCredential(id);
+  if (isOfPeople) return personNeeded(id);
+  const isSecret = server && filled && hasSecretAddress({ server, filled });
+  return isSecret ? secretAddress(id) : noCredential(id);
 }
 
 /** What was made for a server as one tenant has it, and for whom. */

@@ -17,7 +17,7 @@ export interface PageRequest {
 type PageHandler = (request: PageRequest) => Promise<void> | void;
 
 export interface PageRoutes {
-  /** `GET /path` or `POST /path` -> what answers. */
+  /** `GET /path` or `POST /path` -> what answers; `/path/*` takes any one name there. */
   readonly routes: Readonly<Record<string, PageHandler>>;
   /** The address that people use. */
   readonly publicUrl: string;
@@ -27,12 +27,13 @@ export interface PageRoutes {
 /** Pages for people as a part of the HTTP server: what goes wrong in one becomes a page with a plain sentence. */
 export function pageMount({ routes, publicUrl, log }: PageRoutes): Mount {
   const paths = new Set(Object.keys(routes).map((route) => route.split(' ')[1]));
+  const routeOf = (path: string) => (paths.has(path) ? path : `${path.slice(0, path.lastIndexOf('/') + 1)}*`);
   return {
-    takes: (path) => paths.has(path),
+    takes: (path) => paths.has(routeOf(path)),
     async serve(req, res, arrival) {
-      const handler = routes[`${req.method} ${arrival.path}`];
+      const handler = routes[`${req.method} ${routeOf(arrival.path)}`];
       try {
-        if (!handler) throw notAllowed(Object.keys(routes), arrival.path);
+        if (!handler) throw notAllowed(Object.keys(routes), routeOf(arrival.path));
         const elsewhere = properAddress(req, publicUrl);
         if (elsewhere !== undefined) return redirect(res, elsewhere);
         await handler({ req, res, arrival, query: queryOf(req) });

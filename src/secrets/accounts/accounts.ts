@@ -3,9 +3,13 @@
 import { AppError } from '../../platform/errors.ts';
 import type { FoundCredential } from '../credential.ts';
 
-/** Where the browser comes back to after signing in at an authorization server: one address for all of them. */
+/** Where the browser comes back to with a client that was registered by hand: one address for all of them. */
 export const callbackPath = '/gateway/connect/callback';
-/** Where the gate's own client metadata document is: its URL is the client id (CIMD). */
+/** Where it comes back to otherwise: a hash of the authorization server follows. */
+export const issuerCallback = '/gateway/oauth/callback/';
+/** Where the gate's client metadata documents are, one for each authorization server: their URLs are client ids (CIMD). */
+export const issuerMetadata = '/gateway/oauth/client-metadata/';
+/** The one that accounts have which were connected before each authorization server had its own. */
 export const clientMetadataPath = '/gateway/oauth/client-metadata.json';
 
 /** Whose account, and at which server. One person has at most one account for each tenant and server. */
@@ -100,13 +104,16 @@ export interface Accounts {
     readonly user: string;
     readonly server: AccountServer;
     readonly returnTo: string;
+    /** Scopes to ask for besides: an account that is there keeps what it was granted. */
+    readonly further?: readonly string[] | undefined;
   }): Promise<{ url: string }>;
   /**
-   * The browser came back to `callbackPath` with this query; `user` is whoever is signed in to it. Stores the tokens
+   * The browser came back to `path` with this query; `user` is whoever is signed in to it. Stores the tokens
    * and resolves when `find` finds them here. Every attempt works once. Rejects with `ConnectFailed` once it is known
    * what was being connected, with another AppError before; both have sentences for people.
    */
   finish(o: {
+    readonly path: string;
     readonly query: URLSearchParams;
     readonly user: string;
     readonly actor?: AccountActor | undefined;
@@ -119,8 +126,10 @@ export interface Accounts {
   issuerOf(server: AccountServer): Promise<string>;
   /** All accounts of one person, from memory, sorted by server. */
   listFor(user: string): readonly AccountSummary[];
-  /** The client metadata document, to be served at `clientMetadataPath`; null where PUBLIC_URL is not https. */
-  clientMetadata(): Readonly<Record<string, unknown>> | null;
+  /** The client metadata document at this path; null where there is none, and where PUBLIC_URL is not https. */
+  clientMetadata(path: string): Readonly<Record<string, unknown>> | null;
+  /** How many renewed tokens wait in the data directory, sealed under this master key, to be stored. */
+  unsavedUnder(masterKey: string): Promise<number>;
   /** Loads anew; resolves when `find` answers from what the database holds now. */
   refresh(): Promise<void>;
   /** Calls back when somebody's account came, went or changed its state, but not for renewed tokens. Returns how to stop. */
@@ -157,8 +166,8 @@ export interface ExchangeSettings {
 }
 
 export interface ExchangeQuestion extends AccountPlace {
-  /** The URL that is dialled. */
-  readonly resource: string;
+  /** The URL that is dialled; null for one that holds a secret. */
+  readonly resource: string | null;
   readonly settings: ExchangeSettings;
   /** The operator wrote `tokenUrl` in the config file, so it may be private and without TLS. */
   readonly trusted: boolean;

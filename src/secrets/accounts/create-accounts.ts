@@ -20,11 +20,14 @@ import {
 } from './accounts.ts';
 import { type AccountRow, deleteAccount } from './accounts-store.ts';
 import { sweepAttempts } from './attempts-store.ts';
-import { type Clients, createClients, scope } from './clients/clients.ts';
+import { type Clients, createClients } from './clients/clients.ts';
+import { scope } from '../scope.ts';
 import { createDiscovery, type Discovery } from './protocol/discovery.ts';
+import { createEndings } from './endings.ts';
 import { createNextTokens } from './next-tokens.ts';
 import { createOpenAccounts, type OpenAccounts } from './open-accounts.ts';
-import { metadataDocument } from './protocol/register.ts';
+import { metadataDocument } from './protocol/gate-identity.ts';
+import { createPendingTokens } from './pending-tokens.ts';
 import { createRenewals } from './renewals.ts';
 import { revokeAll } from './protocol/revoke.ts';
 import { createSignIns } from './sign-ins.ts';
@@ -40,6 +43,8 @@ export interface AccountsOptions {
   readonly dataDir: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** How often to look for accounts that went away with a user, a server or a tenant; tests are in a hurry. */
+  readonly endingsEveryMs?: number;
 }
 
 const sweepEveryMs = 10 * 60_000;
@@ -57,18 +62,17 @@ export async function createAccounts(o: AccountsOptions): Promise<Accounts> {
   const unsaved = createUnsavedTokens(path.join(o.dataDir, 'unsaved-tokens'), log);
   const book = await createAccountBook({ db, changes: o.changes, log, clock });
   const next = createNextTokens({ db, box, fetch, clients, discovery, open, clock });
-  const renewals = createRenewals({ database, book, next, unsaved, log, clock });
-  const signIns = createSignIns({ database, box, fetch, clients, discovery, clock, ...gate });
-  await renewals.salvage();
-  const sweep = () =>
-    void sweepAttempts(db).catch((error: unknown) =>
-      log.warn({ error: messageOf(error) }, 'cannot remove sign-ins that nobody finished'),
-    );
-  const timer = setInterval(sweep, sweepEveryMs).unref();
+  const pending = createPendingTokens({ database, book, next, unsaved, log });
+  const renewals = createRenewals({ database, book, next, unsaved, pending, log, clock });
+  const { redirectUri } = gate;
+  const signIns = createSignIns({ database, box, fetch, clients, discovery, clock, redirectUri });
+  await pending.salvage();
+  const timer = setInterval(() => void sweep(db, log), sweepEveryMs).unref();
+  const endings = createEndings({ db, box, fetch, clients, discovery, log, everyMs: o.endingsEveryMs });
   const tools: AccountTools = { book, open, renewals, log, clock };
   return {
     ...lookups(tools),
-    begin: (attempt) => signIns.begin(attempt),
+    begin: (attempt) => signIns.begin(attempt, book.at({ ...attempt, server: attempt.server.id })),
     async finish(answer) {
       const { finished, row } = await signIns.finish(answer);
       book.accept(row);
@@ -80,20 +84,34 @@ export async function createAccounts(o: AccountsOptions): Promise<Accounts> {
       book.drop(row.id);
       return { existed: true, revoked: await takenBack(row, { fetch, clients, discovery, open, log }) };
     },
-    redirectUri: gate.redirectUri,
+    async unsavedUnder(masterKey) {
+      const left = await unsaved.left();
+      return left.filter(({ sealed }) => box.keyIdOf(sealed) === masterKey).length;
+    },
+    redirectUri,
     issuerOf: async (server) => (await discovery.ofServer(server)).server.issuer,
-    clientMetadata: () => metadataDocument(gate),
+    clientMetadata: (at) => metadataDocument(gate, at),
     refresh: () => book.refresh(),
     onChange: (listener) => book.onChange(listener),
     staleSince: () => book.staleSince(),
     async close() {
       clearInterval(timer);
       await renewals.close();
+      await pending.close();
+      await endings.close();
       book.close();
       open.clear();
       await fetch.close();
     },
   };
+}
+
+async function sweep(db: Database['db'], log: Log): Promise<void> {
+  try {
+    await sweepAttempts(db);
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'cannot remove sign-ins that nobody finished');
+  }
 }
 
 function lookups(tools: AccountTools): Pick<Accounts, 'find' | 'stateOf' | 'listFor'> {

@@ -2,6 +2,10 @@ import { format, inspect } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { accountsDatabase, alice, bob, box, handClock } from '../../../test/accounts-world.ts';
 import { startTokenEndpoint, type TokenEndpoint } from '../../../test/fakes/token-endpoint.ts';
+import { sql } from 'kysely';
+import { asOwner } from '../../../test/database.ts';
+import { type Database, watchChanges } from '../../platform/db/index.ts';
+import { createLog } from '../../platform/log.ts';
 import { createNetGuard } from '../../platform/net-guard.ts';
 import type { Level } from '../binding.ts';
 import type { CredentialQuestion, FoundCredential } from '../credential.ts';
@@ -29,7 +33,11 @@ async function world({
   const clock = handClock();
   const database = await accountsDatabase();
   const guard = createNetGuard({ allow: allow ?? ['127.0.0.1'] });
-  const exchanges = createExchanges({ database, box, vault: { find }, guard, clock });
+  const log = createLog('silent');
+  const changes = await watchChanges(database, { log, clock });
+  onTestFinished(() => changes.close());
+  const { db } = database;
+  const exchanges = await createExchanges({ db, changes, log, box, vault: { find }, guard, clock });
   onTestFinished(() => exchanges.close());
   const ask = (subjectToken: string | undefined, more: Partial<ExchangeQuestion> = {}) =>
     exchanges.find({ ...questionOf(endpoint, kind), subjectToken, ...more });
@@ -165,6 +173,15 @@ test('a server that does not say how long its token lasts is asked again after f
 test('the secret is the stored credential, else that of the stored client with the same id', async () => {
   const { endpoint, ask, database } = await world({ find: () => null });
   await expect(ask('x').changing!.current()).rejects.toMatchObject({ code: 'token_exchange_failed' });
+  await storeClient(database);
+  let tries = 0;
+  // What failed is not asked for again at once, so each is another sign-in.
+  await expect.poll(() => currentOf(ask(`y${++tries}`))).toBeDefined();
+  await asOwner(database.db, (db) => sql`alter table mcp_proxy.oauth_clients rename to away`.execute(db));
+  expect(await ask('z', { user: bob }).changing!.current()).toBe(endpoint.tokenFor('z', 1));
+});
+
+async function storeClient({ db }: Database): Promise<void> {
   const place = {
     tenant: null,
     server: 'notes',
@@ -173,9 +190,17 @@ test('the secret is the stored credential, else that of the stored client with t
   };
   const secret = { clientId: 'gate', secret: 'secret of gate', method: null, redirectUri: null };
   const sealed = sealClient(box, place, secret);
-  await putClient(database.db, { ...place, clientId: 'gate', sealed, expiresAt: null, by: 'admin-token' });
-  expect(await ask('y').changing!.current()).toBe(endpoint.tokenFor('y', 1));
-});
+  await putClient(db, { ...place, clientId: 'gate', sealed, expiresAt: null, by: 'admin-token' });
+}
+
+/** The token, or nothing while there is none. */
+async function currentOf({ changing }: FoundCredential): Promise<string | undefined> {
+  try {
+    return await changing?.current();
+  } catch {
+    return undefined;
+  }
+}
 
 test('where a tenant has the server elsewhere, tokens of everybody’s server do not go there', async () => {
   const shared = await world();
@@ -184,11 +209,40 @@ test('where a tenant has the server elsewhere, tokens of everybody’s server do
     code: 'token_exchange_failed',
   });
   expect(shared.endpoint.asked).toEqual([]);
-  // A token for that very address is worth nothing anywhere else.
-  await shared.ask('x', { elsewhere: true }).changing!.current();
   const own = await world({ find: () => secretOf('tenant', 'secret of gate') });
   const ofTenant = { ...questionOf(own.endpoint, 'token-exchange').settings, audience: 'notes' };
   await own.ask('x', { settings: ofTenant, elsewhere: true }).changing!.current();
+});
+
+test.each([
+  ['that nobody can read', undefined, false],
+  ['of everybody’s server', 'notes', false],
+  ['of that address and everybody’s server', [resource, 'https://notes.example.com/mcp'], false],
+  ['of an address below it', `${resource}/more`, false],
+  ['of nobody', [], false],
+  ['of that address alone', [resource], true],
+])('asked for a tenant’s own address, a token %s goes there: %s, %s', async (_what, audience, goes) => {
+  const { endpoint, ask } = await world();
+  endpoint.audience = audience;
+  const found = Promise.resolve(ask('x', { elsewhere: true }).changing!.current());
+  if (goes) return expect(await found).toBe(endpoint.tokenFor('x', 1));
+  await expect(found).rejects.toMatchObject({
+    ...{ code: 'token_exchange_failed', message: expect.stringMatching(/own client secret/) as string },
+  });
+});
+
+test('an address with a secret is told to no token endpoint', async () => {
+  const { endpoint, ask } = await world();
+  await expect(ask('x', { resource: null }).changing!.current()).rejects.toMatchObject({
+    ...{ code: 'token_exchange_failed', message: expect.stringContaining('state "resource"') as string },
+  });
+  expect(endpoint.asked).toEqual([]);
+  const settings = {
+    ...questionOf(endpoint, 'token-exchange').settings,
+    resource: 'https://notes.example.com/',
+  };
+  await ask('x', { resource: null, settings }).changing!.current();
+  expect(endpoint.asked[0]!.form.get('resource')).toBe('https://notes.example.com/');
 });
 
 test('a token endpoint at a private address is asked when the operator wrote or allowed it', async () => {

@@ -2,24 +2,29 @@ import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../platform/clock.ts';
-import type { Database } from '../../platform/db/index.ts';
+import type { Changes, Db } from '../../platform/db/index.ts';
 import { AppError } from '../../platform/errors.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../platform/guarded-fetch.ts';
+import type { Log } from '../../platform/log.ts';
 import type { NetGuard } from '../../platform/net-guard.ts';
 import type { ChangingToken, FoundCredential } from '../credential.ts';
 import type { SecretBox } from '../sealing/secret-box.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { ExchangeQuestion, Exchanges } from './accounts.ts';
 import { openClient } from './clients/client-seal.ts';
-import { configuredSecret, type GateClient, scope } from './clients/clients.ts';
-import { findClient } from './clients/clients-store.ts';
+import { configuredSecret, type GateClient } from './clients/clients.ts';
+import type { ClientRow } from './clients/clients-store.ts';
+import { createStoredClients, type StoredClients } from './clients/stored-clients.ts';
 import { exchangeFailed, exchangeNeedsSignIn } from './errors.ts';
 import { exchangeWords } from './protocol/exchange-words.ts';
+import { isBoundTo } from './protocol/token-audience.ts';
 import { type Granted, GrantRefused, GrantUnclear, otherGrant } from './protocol/token-endpoint.ts';
 import { lifeOf } from './tokens.ts';
 
 export interface ExchangesOptions {
-  readonly database: Pick<Database, 'db' | 'forTenant'>;
+  readonly db: Db;
+  readonly changes: Changes;
+  readonly log: Log;
   readonly box: SecretBox;
   readonly vault: Pick<Vault, 'find'>;
   readonly guard: NetGuard;
@@ -33,19 +38,21 @@ const hopelessMs = 60_000;
 const assumedLifeMs = 5 * 60_000;
 
 /** Tokens that are got for a person by exchanging the one that they came with. In memory, never stored. */
-export function createExchanges(o: ExchangesOptions): Exchanges {
+export async function createExchanges(o: ExchangesOptions): Promise<Exchanges> {
+  const stored = await createStoredClients(o);
   const fetch = createGuardedFetch({ guard: o.guard });
   const known = new LRUCache<string, ExchangedToken>({ max: most });
   return {
     find(q) {
       const key = keyOf(q);
-      const token = known.get(key) ?? new ExchangedToken(q, key, { ...o, fetch });
+      const token = known.get(key) ?? new ExchangedToken(q, key, { ...o, stored, fetch });
       if (!known.has(key)) known.set(key, token);
       token.bring(q.subjectToken);
       return token;
     },
     async close() {
       known.clear();
+      stored.close();
       await fetch.close();
     },
   };
@@ -66,7 +73,7 @@ function keyOf({
   return JSON.stringify([tenant, user, server, resource, settings, trusted, elsewhere, has]);
 }
 
-type Tools = ExchangesOptions & { readonly fetch: GuardedFetch };
+type Tools = ExchangesOptions & { readonly stored: StoredClients; readonly fetch: GuardedFetch };
 
 interface Held {
   readonly accessToken: string;
@@ -165,14 +172,19 @@ class ExchangedToken implements FoundCredential {
 
 async function ask(tools: Tools, q: ExchangeQuestion, subject: string): Promise<Granted> {
   const { tokenUrl } = q.settings;
-  const client = await clientFor(tools, q);
+  const { client, isTenants } = clientFor(tools, q);
+  if (q.elsewhere && !isTenants && !isForAddress(q)) throw exchangeFailed(q.server, notElsewhere);
   const trustedOrigin = q.trusted ? new URL(tokenUrl).origin : null;
   // The operator wrote the address of the token endpoint: there is nothing to discover.
   const server = { issuer: new URL(tokenUrl).origin, token_endpoint: tokenUrl };
   const { grantType, parameters } =
     q.settings.kind === 'on-behalf-of' ? onBehalfOf(q, subject) : exchange(q, subject);
   try {
-    return await otherGrant({ fetch: tools.fetch, server, client, trustedOrigin }, grantType, parameters);
+    const way = { fetch: tools.fetch, server, client, trustedOrigin };
+    const granted = await otherGrant(way, grantType, parameters);
+    if (q.elsewhere && !isTenants && !isBoundTo(granted.accessToken, q.resource))
+      throw exchangeFailed(q.server, notBound);
+    return granted;
   } catch (error) {
     if (error instanceof GrantRefused) throw exchangeFailed(q.server, exchangeWords(error));
     if (error instanceof GrantUnclear) throw exchangeFailed(q.server, error.message);
@@ -188,15 +200,16 @@ interface Asked {
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** RFC 8693 2.1. */
-function exchange({ settings, resource }: ExchangeQuestion, subject: string): Asked {
-  const { audience, scopes } = settings;
+function exchange({ server, settings, resource: dialled }: ExchangeQuestion, subject: string): Asked {
+  const { audience, scopes, resource = dialled } = settings;
+  if (resource === null) throw exchangeFailed(server, secretAddress);
   return {
     grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
     parameters: {
       subject_token: subject,
       subject_token_type: accessTokenType,
       requested_token_type: accessTokenType,
-      resource: settings.resource ?? resource,
+      resource,
       ...(audience === undefined ? {} : { audience }),
       ...(scopes === undefined ? {} : { scope: scopes.join(' ') }),
     },
@@ -211,41 +224,43 @@ function onBehalfOf({ settings: { scopes = [] } }: ExchangeQuestion, subject: st
   };
 }
 
-async function clientFor(tools: Tools, q: ExchangeQuestion): Promise<GateClient> {
+interface Chosen {
+  readonly client: GateClient;
+  /** An administrator stored the secret for the tenant. */
+  readonly isTenants: boolean;
+}
+
+/** From memory alone: a call waits for no database. */
+function clientFor(tools: Tools, q: ExchangeQuestion): Chosen {
   const { kind, clientId: id } = q.settings;
   const place = { tenant: q.tenant, user: null, groups: [], server: q.server, elsewhere: q.elsewhere };
   const found = tools.vault.find({ ...place, name: configuredSecret });
-  const stored = found ? null : await storedClient(tools, q);
-  const isTenants = found?.owner === 'tenant' || (stored !== null && stored.tenant !== null);
-  if (q.elsewhere && !isTenants && !isForAddress(q)) {
-    const why =
-      'your tenant has it at an address of its own, which gets no tokens of everybody’s server; an administrator has to store the tenant’s own client secret';
-    throw exchangeFailed(q.server, why);
-  }
+  const stored = found ? undefined : storedClient(tools, q);
+  const secret = found?.open() ?? (stored && openClient(tools.box, stored).secret) ?? null;
   // Microsoft describes the secret in the body, RFC 6749 prefers the header.
   const method = kind === 'on-behalf-of' ? 'client_secret_post' : 'client_secret_basic';
   return {
-    source: 'configured',
-    id,
-    secret: found?.open() ?? stored?.secret ?? null,
-    method,
-    tenant: q.tenant,
+    client: { source: 'configured', id, secret, method, tenant: q.tenant },
+    isTenants: found?.owner === 'tenant' || (stored !== undefined && stored.tenant !== null),
   };
 }
 
-/** The token is for the dialled address and for nothing else, so it may go there wherever that is. */
-function isForAddress({ settings: { kind, audience, resource } }: ExchangeQuestion): boolean {
-  return kind === 'token-exchange' && audience === undefined && resource === undefined;
+/** A client that an administrator stored, when it is the one of the settings. */
+function storedClient({ stored }: Tools, q: ExchangeQuestion): ClientRow | undefined {
+  const { tenant, server, settings } = q;
+  return (tenant === null ? [null] : [tenant, null])
+    .map((owner) => stored.at({ tenant: owner, server }))
+    .find((row) => row?.clientId === settings.clientId);
 }
 
-/** A client that an administrator stored, when it is the one of the settings. */
-async function storedClient(
-  { database, box }: Tools,
-  { tenant, server, settings: { clientId } }: ExchangeQuestion,
-): Promise<{ tenant: string | null; secret: string | null } | null> {
-  for (const owner of tenant === null ? [null] : [tenant, null]) {
-    const row = await findClient(scope(database, owner), { tenant: owner, server }, 'stored');
-    if (row?.clientId === clientId) return { tenant: owner, secret: openClient(box, row).secret };
-  }
-  return null;
+const secretAddress =
+  'its address holds a key or a value of the gate’s environment, which the token endpoint would be told; an operator has to state "resource" in its account settings';
+const notElsewhere =
+  'your tenant has it at an address of its own, and the audience, resource or scopes in its account settings are of everybody’s server; an administrator has to store the tenant’s own client secret';
+const notBound =
+  'your tenant has it at an address of its own, and the token endpoint did not bind the token to that address (its "aud"); an administrator has to store the tenant’s own client secret';
+
+/** Asked for the dialled address and nothing else, so the token may go there, if it turns out to be bound to it. */
+function isForAddress({ settings: { kind, audience, resource } }: ExchangeQuestion): boolean {
+  return kind === 'token-exchange' && audience === undefined && resource === undefined;
 }

@@ -30,12 +30,23 @@ export interface NextTokensOptions {
   readonly clock: Clock;
 }
 
+/** The next tokens, sealed and as they are. */
+export interface NextOnes {
+  readonly renewed: KeptTokens;
+  readonly secret: AccountSecret;
+}
+
 /** Asks authorization servers for the next tokens of an account: at the same one, as the same client, for the same address. */
 export interface NextTokens {
   /** Finds out what takes time, so that `get` asks the token endpoint and nobody else. */
   prepare(row: AccountRow): Promise<void>;
   /** `over`: a sentence; only its owner can go on. Rejects with an AppError while that is not known. */
-  get(row: AccountRow, why: AccountSecret['why']): Promise<{ renewed: KeptTokens } | { over: string }>;
+  get(row: AccountRow, why: AccountSecret['why']): Promise<NextOnes | { over: string }>;
+  /** The same under the master key in force; null where they are under it, or cannot be opened here. */
+  sealedAnew(
+    row: AccountRow,
+    tokens: { readonly renewed: KeptTokens; readonly secret?: AccountSecret | undefined },
+  ): KeptTokens | null;
   /** Takes tokens back that nobody will use. Never rejects. */
   discard(row: AccountRow, renewed: KeptTokens): Promise<void>;
 }
@@ -71,9 +82,19 @@ export function createNextTokens(o: NextTokensOptions): NextTokens {
       const way = await wayOf(secret, client);
       try {
         const granted = await renewTokens(way, { refreshToken, indicator });
-        return { renewed: renewedOf(o.box, row, { ...after(secret, granted, obtainedAt), why }) };
+        const next = { ...after(secret, granted, obtainedAt), why };
+        return { renewed: renewedOf(o.box, row, next), secret: next };
       } catch (error) {
         return failed(o.db, row, error, way);
+      }
+    },
+    sealedAnew(row, { renewed, secret }) {
+      try {
+        const sealed = sealAccount(o.box, row, secret ?? openAccount(o.box, row, renewed.sealed));
+        return o.box.keyIdOf(sealed) === o.box.keyIdOf(renewed.sealed) ? null : { ...renewed, sealed };
+      } catch (error) {
+        if (error instanceof AppError) return null;
+        throw error;
       }
     },
     async discard(row, renewed) {

@@ -1,9 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { sharedOwner } from '../binding.ts';
-import { credentialUnreadable } from '../errors.ts';
 import type { SecretBox } from '../sealing/secret-box.ts';
 import type { AccountRow } from './accounts-store.ts';
-import { type AccountSecret, openAccount } from './tokens.ts';
+import { type AccountSecret, bindingOf, openAccount } from './tokens.ts';
 
 /** Opens accounts, and keeps what was opened for a short while: a busy one is opened once a minute, not once a call. */
 export interface OpenAccounts {
@@ -27,8 +25,8 @@ export function createOpenAccounts(box: SecretBox): OpenAccounts {
         secret.resource !== row.resource ||
         secret.client.id !== row.clientId
       ) {
-        const place = { tenant: row.tenant, owner: sharedOwner, server: row.server, name: 'oauth:account' };
-        throw credentialUnreadable(place, 'was changed in the database; its owner has to connect it again');
+        const why = 'was changed in the database; its owner has to connect it again';
+        throw box.refuse(row.sealed, bindingOf(row), why);
       }
       opened.set(row.id, { row, secret });
       return secret;

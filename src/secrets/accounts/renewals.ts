@@ -9,21 +9,22 @@ import {
   type AccountRow,
   dropLease,
   putReconnect,
-  putRenewed,
   readAccount,
   type Taken,
   takeLease,
 } from './accounts-store.ts';
-import { scope } from './clients/clients.ts';
+import { scope } from '../scope.ts';
 import { accountReconnect, renewalFailed } from './errors.ts';
-import type { NextTokens } from './next-tokens.ts';
-import type { KeptTokens, UnsavedTokens } from './unsaved-tokens.ts';
+import type { NextOnes, NextTokens } from './next-tokens.ts';
+import { pause, type PendingTokens } from './pending-tokens.ts';
+import type { UnsavedTokens } from './unsaved-tokens.ts';
 
 export interface RenewalsOptions {
   readonly database: Pick<Database, 'db' | 'forTenant'>;
   readonly book: AccountBook;
   readonly next: NextTokens;
   readonly unsaved: UnsavedTokens;
+  readonly pending: PendingTokens;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -37,8 +38,6 @@ export interface Renewals {
   renew(row: AccountRow, why: 'expiry' | 'refusal'): Promise<AccountRow>;
   /** From here on the owner has to sign in again. */
   giveUp(row: AccountRow, problem: string): Promise<AppError>;
-  /** Stores what an earlier process got and could not store. */
-  salvage(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,7 +49,6 @@ const lookAgainMs = 500;
 // Whoever left a lease behind tries to store what it got every second at the latest.
 const graceMs = 2_000;
 const holdMs = 10_000;
-const retryMs = [50, 200, 500, 1_000];
 
 export function createRenewals(o: RenewalsOptions): Renewals {
   return new Renewing(o);
@@ -61,7 +59,6 @@ class Renewing implements Renewals {
   readonly #running = new Map<string, Promise<AccountRow>>();
   /** Accounts whose last renewal failed for reasons that may pass: not asked again at once. */
   readonly #held = new LRUCache<string, { until: number; error: AppError }>({ max: 10_000 });
-  readonly #storing = new Set<Promise<void>>();
   readonly #closed = new AbortController();
 
   constructor(o: RenewalsOptions) {
@@ -98,15 +95,9 @@ class Renewing implements Renewals {
     return accountReconnect(server, problem);
   }
 
-  async salvage(): Promise<void> {
-    for (const renewed of await this.#o.unsaved.left()) {
-      await this.#put(renewed).catch(() => this.#putLater(renewed));
-    }
-  }
-
   async close(): Promise<void> {
     this.#closed.abort();
-    await Promise.allSettled([...this.#running.values(), ...this.#storing]);
+    await Promise.allSettled(this.#running.values());
   }
 
   #hold(row: AccountRow, error: unknown): never {
@@ -167,7 +158,7 @@ class Renewing implements Renewals {
         throw renewalFailed(row.server, 'the gate is too slow');
       const got = await this.#o.next.get(row, o.why);
       if ('over' in got) throw await this.giveUp(row, got.over);
-      return await this.#store(row, got.renewed);
+      return await this.#store(row, got);
     } catch (error) {
       await dropLease(scope(this.#o.database, row.tenant), row.id, o.holder).catch(() => undefined); // it ends by itself
       throw error;
@@ -175,15 +166,16 @@ class Renewing implements Renewals {
   }
 
   /** From here on the old refresh token is worth nothing: the new one must not be lost. */
-  async #store(row: AccountRow, renewed: KeptTokens): Promise<AccountRow> {
-    const { book, unsaved, log, next } = this.#o;
+  async #store(row: AccountRow, got: NextOnes): Promise<AccountRow> {
+    const { renewed } = got;
+    const { book, pending, unsaved, log, next } = this.#o;
     await unsaved.keep(renewed);
     try {
-      const stored = await this.#put(renewed);
+      const stored = await pending.put(renewed);
       if (stored) return stored;
     } catch (error) {
       log.warn({ account: row.id, error: messageOf(error) }, 'renewed tokens wait for the database');
-      this.#putLater(renewed);
+      pending.putLater(got);
       const { sealed, scopes } = renewed;
       const here = {
         ...row,
@@ -204,31 +196,6 @@ class Renewing implements Renewals {
     }
   }
 
-  async #put(renewed: KeptTokens): Promise<AccountRow | null> {
-    const stored = await putRenewed(scope(this.#o.database, renewed.tenant), renewed);
-    if (stored) this.#o.book.accept(stored);
-    await this.#o.unsaved.forget(renewed);
-    return stored;
-  }
-
-  #putLater(renewed: KeptTokens): void {
-    const work = this.#putUntilStored(renewed).finally(() => this.#storing.delete(work));
-    this.#storing.add(work);
-  }
-
-  /** Until it is stored, or this process ends: then the file tells the next one. */
-  async #putUntilStored(renewed: KeptTokens): Promise<void> {
-    for (let tries = 0; !this.#closed.signal.aborted; tries += 1) {
-      await pause(retryMs[Math.min(tries, retryMs.length - 1)] ?? 0, this.#closed.signal);
-      try {
-        await this.#put(renewed);
-        return;
-      } catch {
-        // Said once, when it began.
-      }
-    }
-  }
-
   async #ask<T>(row: AccountRow, work: (db: Db) => Promise<T>): Promise<T> {
     try {
       return await work(scope(this.#o.database, row.tenant));
@@ -241,17 +208,4 @@ class Renewing implements Renewals {
 
 function placeOf({ id, generation }: AccountRow): { id: string; generation: number } {
   return { id, generation };
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -8,7 +8,7 @@ import type { SecretBox } from '../sealing/secret-box.ts';
 import { serverExists, tenantExists, userExists } from '../keys/store.ts';
 import type { Accounts, AccountServer } from './accounts.ts';
 import { type AccountRow, listAccounts } from './accounts-store.ts';
-import { scope } from './clients/clients.ts';
+import { scope } from '../scope.ts';
 import {
   type ClientPlace,
   type ClientRow,

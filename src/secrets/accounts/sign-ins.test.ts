@@ -9,10 +9,10 @@ import {
   oauthServer,
   openAccounts,
   questionOf,
-  redirectUri,
+  redirectUriAt,
 } from '../../../test/accounts-world.ts';
 import type { OAuthServer } from '../../../test/fakes/oauth-mcp-server.ts';
-import type { Accounts } from './accounts.ts';
+import { type Accounts, callbackPath } from './accounts.ts';
 
 const returnTo = '/gateway/connect?server=notes';
 
@@ -31,7 +31,7 @@ test('a person connects an account, and its token is good for that server and no
       response_type: 'code',
       resource: server.url,
       code_challenge_method: 'S256',
-      redirect_uri: redirectUri,
+      redirect_uri: redirectUriAt(server),
     },
     ...{ scope: 'mcp:read mcp:write offline_access', prompt: 'consent' },
   });
@@ -89,7 +89,7 @@ test('a process that did not see the browser come back knows the account at once
   const server = await oauthServer();
   const url = await begun(here.accounts, server);
   const back = await server.signIn(url, alice);
-  await there.accounts.finish({ query: back.searchParams, user: alice });
+  await there.accounts.finish({ path: back.pathname, query: back.searchParams, user: alice });
   await expect.poll(() => here.accounts.stateOf(questionOf(server)).state).toBe('connected');
 });
 
@@ -97,7 +97,9 @@ test('an answer works once', async () => {
   const { accounts } = await openAccounts(await accountsDatabase());
   const server = await oauthServer();
   const { back } = await connect({ accounts }, server);
-  await expect(accounts.finish({ query: back.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     code: 'account_attempt_unknown',
   });
 });
@@ -107,10 +109,14 @@ test('what somebody else began connects nothing, neither for them nor for whoeve
   const server = await oauthServer();
   const url = await begun(accounts, server, bob);
   const back = await server.signIn(url, alice);
-  await expect(accounts.finish({ query: back.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     code: 'account_attempt_foreign',
   });
-  await expect(accounts.finish({ query: back.searchParams, user: bob })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: bob }),
+  ).rejects.toMatchObject({
     code: 'account_attempt_unknown',
   });
   expect(server.posted).toEqual([]);
@@ -122,7 +128,9 @@ test.each(['', 'state=made-up&code=x', 'code=x', 'state=a&state=b&code=x'])(
   'an answer that nobody asked for is refused: %s',
   async (query) => {
     const { accounts } = await openAccounts(await accountsDatabase());
-    await expect(accounts.finish({ query: new URLSearchParams(query), user: alice })).rejects.toMatchObject({
+    await expect(
+      accounts.finish({ path: callbackPath, query: new URLSearchParams(query), user: alice }),
+    ).rejects.toMatchObject({
       code: 'account_attempt_unknown',
     });
   },
@@ -138,7 +146,9 @@ test.each<[string, (url: URL) => void]>([
   const { accounts } = await openAccounts(await accountsDatabase());
   const server = await oauthServer({ callback });
   const back = await server.signIn(await begun(accounts, server), alice);
-  await expect(accounts.finish({ query: back.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     ...{ name: 'AppError', code: 'account_answer_wrong', at: { server: 'notes', returnTo } },
   });
   expect(server.posted).toEqual([]);
@@ -147,14 +157,18 @@ test.each<[string, (url: URL) => void]>([
 test('of an answer by another server no word is shown', async () => {
   const { accounts } = await openAccounts(await accountsDatabase());
   const server = await oauthServer();
-  const state = new URL(await begun(accounts, server)).searchParams.get('state')!;
+  const { searchParams } = new URL(await begun(accounts, server));
+  const state = searchParams.get('state')!;
+  const path = new URL(searchParams.get('redirect_uri')!).pathname;
   const query = new URLSearchParams({
     state,
     iss: 'https://evil.example.com',
     error: 'x',
     error_description: 'Call this number',
   });
-  const refused: unknown = await accounts.finish({ query, user: alice }).catch((error: unknown) => error);
+  const refused: unknown = await accounts
+    .finish({ path, query, user: alice })
+    .catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: 'account_answer_wrong' });
   expect(String(refused)).not.toMatch(/this number|evil/);
 });
@@ -168,7 +182,7 @@ test('a person who says no is told so, with the words of the server as one short
   });
   const back = await server.signIn(await begun(accounts, server), alice, 'deny');
   const refused: unknown = await accounts
-    .finish({ query: back.searchParams, user: alice })
+    .finish({ path: back.pathname, query: back.searchParams, user: alice })
     .catch((e: unknown) => e);
   expect(refused).toMatchObject({ code: 'account_sign_in_refused', at: { returnTo } });
   const { message } = refused as Error;
@@ -183,34 +197,12 @@ test('a stolen code is worth nothing without its verifier', async () => {
   const stolen = await server.signIn(await begun(accounts, server), alice);
   const own = await server.signIn(await begun(accounts, server, bob), bob);
   own.searchParams.set('code', stolen.searchParams.get('code')!);
-  await expect(accounts.finish({ query: own.searchParams, user: bob })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: own.pathname, query: own.searchParams, user: bob }),
+  ).rejects.toMatchObject({
     code: 'account_sign_in_refused',
   });
   expect(accounts.listFor(bob)).toEqual([]);
-});
-
-test('the operator’s parameters are added to the authorization request and take nothing’s place', async () => {
-  const { accounts } = await openAccounts(await accountsDatabase());
-  const server = await oauthServer();
-  const authorizeParams = {
-    ...{
-      access_type: 'offline',
-      prompt: 'select_account',
-      redirect_uri: 'https://evil.example.com',
-      state: 'x',
-    },
-    ...{ resource: 'https://evil.example.com', code_challenge_method: 'plain' },
-  };
-  const settings = { authorizeParams, scopes: ['mcp:write'] };
-  const url = new URL(
-    (await accounts.begin({ tenant: null, user: alice, server: accountServer(server, settings), returnTo }))
-      .url,
-  );
-  expect(Object.fromEntries(url.searchParams)).toMatchObject({
-    ...{ access_type: 'offline', prompt: 'select_account', redirect_uri: redirectUri, resource: server.url },
-    ...{ code_challenge_method: 'S256', scope: 'mcp:write offline_access' },
-  });
-  expect(url.searchParams.get('state')).not.toBe('x');
 });
 
 test.each(['https://evil.example.com', '//evil.example.com', '/\\evil.example.com', 'gateway', '/a\nb', ''])(
@@ -236,14 +228,18 @@ test('of one person ten sign-ins can be under way, and each ends after ten minut
   expect(rows.length).toBe(10);
   for (const { left } of rows) expect(left).toBeLessThanOrEqual(600);
   const back = await server.signIn(first, alice);
-  await expect(accounts.finish({ query: back.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     code: 'account_attempt_unknown',
   });
   const late = await server.signIn(await begun(accounts, server), alice);
   await sql`update mcp_proxy.oauth_attempts set expires_at = now() - interval '1 second'`.execute(
     database.db,
   );
-  await expect(accounts.finish({ query: late.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: late.pathname, query: late.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     code: 'account_attempt_unknown',
   });
 });
@@ -254,7 +250,9 @@ test('an attempt that was moved to another person in the database opens for nobo
   const server = await oauthServer();
   const back = await server.signIn(await begun(accounts, server, bob), bob);
   await sql`update mcp_proxy.oauth_attempts set user_email = ${alice}`.execute(database.db);
-  await expect(accounts.finish({ query: back.searchParams, user: alice })).rejects.toMatchObject({
+  await expect(
+    accounts.finish({ path: back.pathname, query: back.searchParams, user: alice }),
+  ).rejects.toMatchObject({
     code: 'credential_unreadable',
   });
 });

@@ -24,8 +24,10 @@ import {
 } from './accounts.ts';
 import { type AccountRow, putAccount } from './accounts-store.ts';
 import { type AttemptRow, putAttempt, takeAttempt } from './attempts-store.ts';
+import { chooseServer } from './choose-server.ts';
 import { authorizationUrl, scopesFor } from './protocol/authorization-url.ts';
-import { type Clients, type GateClient, scope } from './clients/clients.ts';
+import type { Clients, GateClient } from './clients/clients.ts';
+import { scope } from '../scope.ts';
 import { forgetRegistration } from './clients/clients-store.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import {
@@ -54,13 +56,15 @@ export interface SignInsOptions {
   readonly fetch: Pick<GuardedFetch, 'fetch'>;
   readonly clients: Clients;
   readonly discovery: Discovery;
+  /** The one for clients that were registered by hand. */
   readonly redirectUri: string;
   readonly clock: Clock;
 }
 
 /** The way of a browser to an authorization server and back. */
 export interface SignIns {
-  begin: Accounts['begin'];
+  /** `before`: the account that is there already. */
+  begin(o: Parameters<Accounts['begin']>[0], before: AccountRow | undefined): ReturnType<Accounts['begin']>;
   finish(o: Parameters<Accounts['finish']>[0]): Promise<{ finished: Finished; row: AccountRow }>;
 }
 
@@ -70,16 +74,19 @@ const mostAttempts = 10;
 /** What has to be known when the browser comes back, sealed: what it was sent with, and to whom. */
 const attemptSecret = accountSecret
   .pick({ issuer: true, client: true, resource: true, indicator: true, trustedOrigin: true, scopes: true })
-  .extend({ verifier: z.string(), returnTo: z.string(), mustStateIssuer: z.boolean() });
+  .extend({ verifier: z.string(), returnTo: z.string(), mustStateIssuer: z.boolean() })
+  /** Not there: the one for all of them, from before. */
+  .extend({ redirectUri: z.string().optional() });
 type AttemptSecret = z.infer<typeof attemptSecret>;
 
 export function createSignIns(o: SignInsOptions): SignIns {
   return {
-    async begin({ tenant, user, server, returnTo }) {
+    async begin({ tenant, user, server, returnTo, further = [] }, before) {
       if (!isOwnPath(returnTo)) throw returnInvalid();
-      const found = await o.discovery.ofServer(server);
-      const client = await o.clients.choose(server, tenant, found.server);
-      const scopes = scopesFor(found, server.settings);
+      const { found, client } = await chooseServer(o, { server, tenant, before: before?.issuer });
+      const { redirectUri } = client;
+      const granted = before?.issuer === found.server.issuer && further.length > 0 ? before.scopes : [];
+      const scopes = scopesFor(found, server.settings, [...granted, ...further]);
       const state = generateRandomState();
       const verifier = generateRandomCodeVerifier();
       const attempt: AttemptSecret = {
@@ -87,6 +94,7 @@ export function createSignIns(o: SignInsOptions): SignIns {
         ...{ indicator: found.indicator, scopes: scopes ?? [], verifier, returnTo },
         trustedOrigin: server.trusted ? new URL(server.url).origin : null,
         mustStateIssuer: found.server.authorization_response_iss_parameter_supported === true,
+        redirectUri,
       };
       const place = { tenant, user, server: server.id, id: idOf(state) };
       const sealed = o.box.seal(JSON.stringify(attempt), bindingOf(place));
@@ -94,7 +102,6 @@ export function createSignIns(o: SignInsOptions): SignIns {
         .transaction()
         .execute((trx) => putAttempt(trx, { ...place, sealed, seconds: attemptSeconds, most: mostAttempts }));
       const challenge = await calculatePKCECodeChallenge(verifier);
-      const { redirectUri } = o;
       return {
         url: authorizationUrl(found, server.settings, {
           client: client.id,
@@ -105,7 +112,7 @@ export function createSignIns(o: SignInsOptions): SignIns {
         }),
       };
     },
-    async finish({ query, user, actor }) {
+    async finish({ path, query, user, actor }) {
       const [state, ...more] = query.getAll('state');
       const row =
         state === undefined || more.length > 0 ? null : await takeAttempt(o.database.db, idOf(state));
@@ -115,7 +122,7 @@ export function createSignIns(o: SignInsOptions): SignIns {
       const attempt = attemptSecret.parse(JSON.parse(o.box.open(row.sealed, bindingOf(row))));
       const finished = { server: row.server, tenant: row.tenant, returnTo: attempt.returnTo };
       try {
-        const secret = await redeemed(o, row, attempt, { query, state });
+        const secret = await redeemed(o, row, attempt, { path, query, state });
         return { finished, row: await stored(o, row, secret, actor ?? { id: user }) };
       } catch (error) {
         throw error instanceof AppError ? new ConnectFailed(error, finished) : error;
@@ -128,9 +135,12 @@ async function redeemed(
   o: SignInsOptions,
   row: AttemptRow,
   attempt: AttemptSecret,
-  { query, state }: { query: URLSearchParams; state: string },
+  { path, query, state }: { path: string; query: URLSearchParams; state: string },
 ): Promise<AccountSecret> {
-  const { issuer, trustedOrigin, indicator, verifier } = attempt;
+  const { issuer, trustedOrigin, indicator, verifier, redirectUri = o.redirectUri } = attempt;
+  // The answer of another authorization server, whose code this one must not see (RFC 9700 4.4).
+  if (path !== new URL(redirectUri).pathname)
+    throw answerWrong(`it came to the address of another than ${issuer}`);
   // By what was known when the browser was sent there: nobody can take the condition back meanwhile.
   const callback = accepted(
     { issuer, mustState: attempt.mustStateIssuer, client: attempt.client.id },
@@ -142,7 +152,7 @@ async function redeemed(
   const server = await o.discovery.ofIssuer(issuer, trustedOrigin);
   const obtainedAt = o.clock();
   const way = { fetch: o.fetch, server, client, trustedOrigin };
-  const granted = await redeemCode(way, { callback, redirectUri: o.redirectUri, verifier, indicator }).catch(
+  const granted = await redeemCode(way, { callback, redirectUri, verifier, indicator }).catch(
     (error: unknown) => notGranted(o, error, row, { server, client }),
   );
   const { resource, scopes } = attempt;

@@ -6,16 +6,19 @@ import {
   bob,
   box,
   connect,
+  masterKey,
   oauthServer,
   openAccounts,
   questionOf,
 } from '../../../test/accounts-world.ts';
+import { MasterKey } from '../master-keys/master-key.ts';
+import { createSecretBox, type SecretBox } from '../sealing/secret-box.ts';
 import { readAccount } from './accounts-store.ts';
 import { openAccount, sealAccount } from './tokens.ts';
 
-async function connected() {
+async function connected(box?: SecretBox) {
   const database = await accountsDatabase();
-  const here = await openAccounts(database);
+  const here = await openAccounts(database, box && { box });
   const server = await oauthServer();
   const { question } = await connect(here, server);
   const { changing, id } = here.accounts.find(question)!;
@@ -34,8 +37,12 @@ test('sealed anew under another master key, an account goes on as the same one',
   expect(before.changing!.current()).toBe(token);
 });
 
-test('an account that was moved in the database opens for nobody, and none can be sent elsewhere', async () => {
-  const { db, accounts, question } = await connected();
+test('an account that was moved in the database opens for nobody, none can be sent elsewhere, and both are told', async () => {
+  const refused: string[] = [];
+  const told = createSecretBox(new MasterKey(masterKey), ({ owner, name }, _sealed, error) =>
+    refused.push(`${owner.level} ${owner.id} ${name}: ${error.message}`),
+  );
+  const { db, accounts, question } = await connected(told);
   await sql`update mcp_proxy.user_accounts set user_email = ${bob}`.execute(db);
   await accounts.refresh();
   await expect(accounts.find({ ...question, user: bob })!.changing!.current()).rejects.toMatchObject({
@@ -49,6 +56,10 @@ test('an account that was moved in the database opens for nobody, and none can b
   await expect(accounts.find(evil)!.changing!.current()).rejects.toMatchObject({
     code: 'credential_unreadable',
   });
+  expect(refused).toEqual([
+    expect.stringMatching(/^user bob@acme\.com oauth:account: .*sealed for something else/),
+    expect.stringMatching(/^user alice@acme\.com oauth:account: .*was changed in the database/),
+  ]);
 });
 
 test('accounts go with their user, their server and their tenant', async () => {

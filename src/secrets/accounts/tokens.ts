@@ -46,7 +46,7 @@ export function openAccount(box: SecretBox, place: AccountPlace, sealed: string)
 }
 
 // No credential can have such a name, so neither opens in the place of the other.
-function bindingOf({ tenant, user, server }: AccountPlace): Binding {
+export function bindingOf({ tenant, user, server }: AccountPlace): Binding {
   return { tenant, owner: { level: 'user', id: user }, server, name: 'oauth:account' };
 }
 

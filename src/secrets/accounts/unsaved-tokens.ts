@@ -17,7 +17,7 @@ export interface UnsavedTokens {
   /** Never rejects: without a file, only a crash in the next moment would cost anything. */
   keep(renewed: KeptTokens): Promise<void>;
   forget(renewed: Pick<Renewed, 'id' | 'generation'>): Promise<void>;
-  /** What an earlier process left. */
+  /** What waits here, or was left by an earlier process. */
   left(): Promise<KeptTokens[]>;
 }
 

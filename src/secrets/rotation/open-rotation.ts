@@ -21,6 +21,7 @@ export function openRotation(o: {
   readonly keys: FollowedKeys;
   readonly bus: Bus;
   readonly log: Log;
+  readonly unsavedUnder?: RotationDeps['unsavedUnder'];
   readonly pace?: RotationPace;
 }): RotationDeps & { close(): Promise<void> } {
   const { db, keys, bus, log } = o;
@@ -29,6 +30,7 @@ export function openRotation(o: {
   const sweeper = createSweeper({ db, keys, log, node: bus.node, ...pace });
   return {
     ...{ db, keys, holders, sweeper },
+    unsavedUnder: o.unsavedUnder ?? (async () => 0),
     async close() {
       holders.close();
       await sweeper.close();

@@ -13,6 +13,7 @@ import type { Db } from '../../platform/db/index.ts';
 import { masterKeysApi as api } from '../contract.ts';
 import type { MasterKey } from '../master-keys/master-key.ts';
 import { seal } from '../sealing/seal.ts';
+import { retire as retireKey } from './retirement.ts';
 
 const [k1, k2, k3] = [newEntry(), newEntry(), newEntry()];
 const retire = (id: string, body?: object) => ({ params: { id }, body });
@@ -52,6 +53,20 @@ test('a key goes when nothing needs it any more, and not before', async () => {
   const two = await start([k1.text, k2.text]);
   expect(two.lines.join()).toContain('retired is still configured');
   expect(two.box.holds(k1.id)).toBe(false);
+});
+
+test('a key stays while renewed tokens wait under it in the data directory', async () => {
+  const { db, start } = await masterKeysWorld();
+  const one = await start([k1.text, k2.text]);
+  await one.ask(api.rotateMasterKey, { body: { to: k2.id } });
+  await expect.poll(() => textsByKey(db)).toEqual({ [`v2.${k2.id}`]: 1 });
+  const actor = { id: 'root@acme.com', requestId: '', clientIp: '' };
+  const what = { id: k1.id, deleteSecrets: false, confirm: undefined };
+  const waiting = { ...one.rotation, unsavedUnder: async (key: string) => (key === k1.id ? 2 : 0) };
+  await expect(retireKey(waiting, what, actor)).rejects.toMatchObject({
+    ...{ code: 'master_key_needed', message: expect.stringContaining('2 renewed tokens') as string },
+  });
+  expect(await retireKey(one.rotation, what, actor)).toEqual({ deleted: 0 });
 });
 
 test('a retired key opens nothing, and nothing that is sealed under it can be stored, whoever writes it', async () => {

@@ -38,6 +38,7 @@ export async function retire(
     if (row?.isCurrent)
       throw masterKeyNeeded(`The master key ${what.id} is in force; rotate to another one first.`);
     const count = await needing(trx, what.id);
+    if (!what.deleteSecrets) await requireSaved(deps, what.id);
     const texts = count === 0 ? [] : await deleteThem(trx, what, count);
     await markRetired(trx, what.id);
     await writeAudit(trx, {
@@ -54,6 +55,17 @@ export async function retire(
 async function needing(db: Db, id: string): Promise<number> {
   const counts = await countSealed(db);
   return counts.filter(({ keyId }) => keyId === id).reduce((sum, { count }) => sum + count, 0);
+}
+
+/** What waits to be stored would be refused by then. Other processes’ files cannot be counted here. */
+async function requireSaved({ unsavedUnder }: RotationDeps, id: string): Promise<void> {
+  const count = await unsavedUnder(id);
+  if (count === 0) return;
+  const tokens =
+    count === 1 ? '1 renewed token of an account waits' : `${count} renewed tokens of accounts wait`;
+  throw masterKeyNeeded(
+    `${tokens} in unsaved-tokens of the data directory to be stored, sealed under the master key ${id}: try again in a moment, or after a restart.`,
+  );
 }
 
 async function deleteThem(trx: Db, { id, deleteSecrets, confirm }: Retirement, count: number) {

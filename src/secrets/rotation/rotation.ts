@@ -21,6 +21,8 @@ export interface RotationDeps {
   readonly keys: FollowedKeys;
   readonly holders: Holders;
   readonly sweeper: Sweeper;
+  /** How many secrets wait outside of the database, sealed under this key, to be stored there. */
+  readonly unsavedUnder: (key: string) => Promise<number>;
 }
 
 /** How many secrets an answer names; it counts all. */

@@ -37,6 +37,7 @@ export const sealedTables: readonly SealedTable[] = [
     ...{ name: 'oauth_attempts', id: { column: 'id', type: 'text' }, ...ofUser },
     label: sql`'sign-in under way'`,
   },
+  { name: 'account_endings', id: uuid, ...ofUser, label: sql`'ended account at ' || issuer` },
   {
     ...{ name: 'installation_secrets', id: { column: 'name', type: 'text' }, ...ofTenant, label: sql`name` },
     ...{ level: 'shared', owner: sql`null`, tenant: sql`null`, server: sql`''` },

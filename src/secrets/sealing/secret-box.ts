@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AppError } from '../../platform/errors.ts';
 import type { Binding } from '../binding.ts';
-import { isRefusal } from '../errors.ts';
+import { credentialRefused, isRefusal } from '../errors.ts';
 import type { MasterKeys } from '../master-keys/master-key.ts';
 import { keyIdOf, open, payloadOf, seal } from './seal.ts';
 
@@ -11,6 +11,8 @@ export interface SecretBox {
   seal(secret: string, binding: Binding): string;
   /** Throws `credential_unreadable` for a key that is not here, another binding or a changed text. */
   open(sealed: string, binding: Binding): string;
+  /** Tells of a text that opened, but stands beside something that was not sealed with it; returns the error to throw. */
+  refuse(sealed: string, binding: Binding, why: string): AppError;
   /** Changes when the secret is replaced, and stays when only the master key around it changes. */
   versionOf(sealed: string): string;
   /** The id of the master key that a sealed text needs; null for what is not in the sealed form. */
@@ -33,6 +35,11 @@ export function createSecretBox(keys: MasterKeys, onRefused?: OnRefused): Secret
         if (isRefusal(error)) onRefused?.(binding, sealed, error);
         throw error;
       }
+    },
+    refuse(sealed, binding, why) {
+      const error = credentialRefused(binding, why);
+      onRefused?.(binding, sealed, error);
+      return error;
     },
     versionOf: (sealed) => createHash('sha256').update(payloadOf(sealed)).digest('base64url').slice(0, 16),
     keyIdOf,

@@ -23,7 +23,10 @@ export function sealClient(box: SecretBox, place: Sealable, secret: ClientSecret
 }
 
 /** Throws `credential_unreadable` for what was sealed for another server, tenant or issuer. */
-export function openClient(box: SecretBox, row: ClientRow): ClientSecret {
+export function openClient(
+  box: SecretBox,
+  row: Sealable & Pick<ClientRow, 'clientId' | 'sealed'>,
+): ClientSecret {
   if (row.sealed === null) return { clientId: row.clientId, secret: null, method: null, redirectUri: null };
   return clientSecret.parse(JSON.parse(box.open(row.sealed, bindingOf(row))));
 }

@@ -46,6 +46,13 @@ export async function listStoredClients(db: Db, tenant: string | null): Promise<
   return rows;
 }
 
+/** What administrators stored, of all tenants and for everybody. Operator's scope. */
+export async function loadStoredClients(db: Db): Promise<ClientRow[]> {
+  const { rows } = await sql<ClientRow>`
+    select ${columns} from mcp_proxy.oauth_clients where source = 'stored'`.execute(db);
+  return rows;
+}
+
 export interface NewClient extends ClientPlace {
   readonly issuer: string;
   readonly source: StoredSource;

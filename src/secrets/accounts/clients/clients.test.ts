@@ -13,10 +13,10 @@ import {
   openAccounts,
   publicUrl,
   redirectUri,
+  redirectUriAt,
 } from '../../../../test/accounts-world.ts';
 import type { Database } from '../../../platform/db/index.ts';
 import type { FoundCredential } from '../../credential.ts';
-import { clientMetadataPath } from '../accounts.ts';
 import { sealClient } from './client-seal.ts';
 import { putClient } from './clients-store.ts';
 
@@ -76,7 +76,11 @@ test('the gate registers itself once, for everybody and all replicas', async () 
   expect(server.registered.length).toBeLessThanOrEqual(2);
   const known = await server.provider.Client.find(ids[0]!);
   expect(known?.metadata()).toMatchObject({
-    ...{ client_name: 'Toolgate', redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' },
+    ...{
+      client_name: 'Toolgate',
+      redirect_uris: [redirectUriAt(server)],
+      token_endpoint_auth_method: 'none',
+    },
     ...{ grant_types: ['authorization_code', 'refresh_token'], application_type: 'web' },
   });
 });
@@ -85,24 +89,25 @@ test('a gate on this machine registers as a native client, whose redirect goes t
   const here = await openAccounts(await accountsDatabase(), { publicUrl: 'http://localhost:8085' });
   const server = await oauthServer();
   const { authorization } = await connect(here, server);
-  expect(authorization.searchParams.get('redirect_uri')).toBe(
-    'http://localhost:8085/gateway/connect/callback',
-  );
+  expect(authorization.searchParams.get('redirect_uri')).toBe(redirectUriAt(server, 'http://localhost:8085'));
   const known = await server.provider.Client.find(authorization.searchParams.get('client_id')!);
   expect(known?.applicationType).toBe('native');
 });
 
 test('where the authorization server takes metadata documents, the address of ours is the client', async () => {
   const here = await openAccounts(await accountsDatabase());
-  const id = `${publicUrl}${clientMetadataPath}`;
-  const documents = new Map([[id, () => here.accounts.clientMetadata()]]);
+  const documents = new Map<string, () => unknown>();
   const server = await oauthServer({ documents });
+  const mark = redirectUriAt(server).split('/').at(-1);
+  const path = `/gateway/oauth/client-metadata/${mark}.json`;
+  const id = `${publicUrl}${path}`;
+  documents.set(id, () => here.accounts.clientMetadata(path));
   const { authorization, question } = await connect(here, server);
   expect(authorization.searchParams.get('client_id')).toBe(id);
   expect(server.registered).toEqual([]);
   expect(await server.whoHas(await here.accounts.find(question)!.changing!.current())).toBe(alice);
   const local = await openAccounts(await accountsDatabase(), { publicUrl: 'http://localhost:8085' });
-  expect(local.accounts.clientMetadata()).toBeNull();
+  expect(local.accounts.clientMetadata(path)).toBeNull();
   expect(await clientIdOf(local, accountServer(server))).not.toBe(id);
 });
 

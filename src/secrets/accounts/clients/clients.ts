@@ -1,13 +1,20 @@
 import type { Clock } from '../../../platform/clock.ts';
-import type { Database, Db } from '../../../platform/db/index.ts';
+import type { Database } from '../../../platform/db/index.ts';
 import type { GuardedFetch } from '../../../platform/guarded-fetch.ts';
 import type { SecretBox } from '../../sealing/secret-box.ts';
+import { scope } from '../../scope.ts';
 import type { Vault } from '../../vault/vault.ts';
 import type { AccountPlace, AccountServer } from '../accounts.ts';
 import { openClient, sealClient } from './client-seal.ts';
 import { type ClientRow, findClient, putClient, replaceClient } from './clients-store.ts';
 import { clientElsewhere, clientNeeded } from '../errors.ts';
-import { type GateIdentity, metadataUrl, notReached, register } from '../protocol/register.ts';
+import {
+  type GateIdentity,
+  isOwnMetadataUrl,
+  metadataUrlAt,
+  redirectUriAt,
+} from '../protocol/gate-identity.ts';
+import { notReached, register } from '../protocol/register.ts';
 import type { SignInServer } from '../protocol/server-metadata.ts';
 import type { AccountSecret, ClientSource } from '../tokens.ts';
 
@@ -20,6 +27,11 @@ export interface GateClient {
   readonly method: string | null;
   /** The tenant whose stored client it is. */
   readonly tenant: string | null;
+}
+
+/** A client, and where browsers come back to for it. */
+export interface ChosenClient extends GateClient {
+  readonly redirectUri: string;
 }
 
 export interface ClientsOptions {
@@ -38,7 +50,7 @@ export interface Clients {
    * definition, the metadata document, a registration. Rejects with `account_client_needed` or
    * `account_client_elsewhere`.
    */
-  choose(server: AccountServer, tenant: string | null, at: SignInServer): Promise<GateClient>;
+  choose(server: AccountServer, tenant: string | null, at: SignInServer): Promise<ChosenClient>;
   /** The client that these tokens were issued to, with its secret of today; null when it is another one meanwhile. */
   same(place: AccountPlace, secret: Pick<AccountSecret, 'client' | 'issuer'>): Promise<GateClient | null>;
 }
@@ -48,8 +60,8 @@ export const configuredSecret = 'oauth-client-secret';
 const expiryMarginMs = 60_000;
 
 export function createClients(o: ClientsOptions): Clients {
-  const registering = new Map<string, Promise<GateClient>>();
-  const registered = (server: AccountServer, at: SignInServer): Promise<GateClient> => {
+  const registering = new Map<string, Promise<ChosenClient>>();
+  const registered = (server: AccountServer, at: SignInServer): Promise<ChosenClient> => {
     const key = `${server.id} ${at.issuer}`;
     const running =
       registering.get(key) ?? registration(o, server, at).finally(() => registering.delete(key));
@@ -59,9 +71,12 @@ export function createClients(o: ClientsOptions): Clients {
   return {
     async choose(server, tenant, at) {
       const known = (await storedFor(o, server, tenant, at)) ?? (await configuredFor(o, server, tenant, at));
-      if (known) return known;
-      const id = at.client_id_metadata_document_supported === true ? metadataUrl(o.gate) : null;
-      if (id !== null) return { source: 'metadata', id, secret: null, method: 'none', tenant: null };
+      // Whoever registered it by hand was told this address.
+      if (known) return { ...known, redirectUri: o.gate.redirectUri };
+      const id = at.client_id_metadata_document_supported === true ? metadataUrlAt(o.gate, at.issuer) : null;
+      const redirectUri = redirectUriAt(o.gate, at.issuer);
+      if (id !== null)
+        return { source: 'metadata', id, secret: null, method: 'none', tenant: null, redirectUri };
       return registered(server, at);
     },
     async same(place, { client, issuer }) {
@@ -131,11 +146,15 @@ function configured(
   return { source: 'configured', id, secret: found?.open() ?? null, method: null, tenant: place.tenant };
 }
 
-async function registration(o: ClientsOptions, server: AccountServer, at: SignInServer): Promise<GateClient> {
+async function registration(
+  o: ClientsOptions,
+  server: AccountServer,
+  at: SignInServer,
+): Promise<ChosenClient> {
   const { db } = o.database;
   const place = { tenant: null, server: server.id, source: 'registered', issuer: at.issuer } as const;
   const row = await findClient(db, place, 'registered', at.issuer);
-  if (row && isUsable(o, row)) return asClient(o.box, row);
+  if (row && isUsable(o, row)) return asRegistered(o, row);
   const trustedOrigin = server.trusted ? new URL(server.url).origin : null;
   const { redirectUri } = o.gate;
   const made = await register(o.fetch, at, o.gate, trustedOrigin).catch((error: unknown) => ({
@@ -152,12 +171,18 @@ async function registration(o: ClientsOptions, server: AccountServer, at: SignIn
   const stored =
     (await replaceClient(db, fresh, replaced)) ?? (await findClient(db, place, 'registered', at.issuer));
   if (!stored) throw new Error('a registration went away while it was being stored');
-  return asClient(o.box, stored);
+  return asRegistered(o, stored);
+}
+
+function asRegistered({ box, gate }: ClientsOptions, row: ClientRow): ChosenClient {
+  return { ...asClient(box, row), redirectUri: openClient(box, row).redirectUri ?? gate.redirectUri };
 }
 
 function isUsable(o: ClientsOptions, row: ClientRow): boolean {
   if (row.expiresAt !== null && o.clock() > row.expiresAt.getTime() - expiryMarginMs) return false;
-  return openClient(o.box, row).redirectUri === o.gate.redirectUri;
+  const { redirectUri } = openClient(o.box, row);
+  // Registrations that were made before each authorization server had an address of its own go on.
+  return redirectUri === redirectUriAt(o.gate, row.issuer) || redirectUri === o.gate.redirectUri;
 }
 
 async function current(
@@ -168,7 +193,9 @@ async function current(
 ): Promise<GateClient | null> {
   const { source, id, tenant } = client;
   if (source === 'metadata')
-    return metadataUrl(o.gate) === id ? { source, id, secret: null, method: 'none', tenant: null } : null;
+    return isOwnMetadataUrl(o.gate, issuer, id)
+      ? { source, id, secret: null, method: 'none', tenant: null }
+      : null;
   // A registration is one with its secret; both came from the server, and the tokens keep them.
   if (source === 'registered')
     return { source, id, secret: client.secret, method: client.method, tenant: null };
@@ -180,9 +207,4 @@ async function current(
 function asClient(box: SecretBox, row: ClientRow): GateClient {
   const { clientId: id, secret, method } = openClient(box, row);
   return { source: row.source, id, secret, method, tenant: row.tenant };
-}
-
-/** The tenant's scope, or the operator's for what belongs to none. */
-export function scope(database: Pick<Database, 'db' | 'forTenant'>, tenant: string | null): Db {
-  return tenant === null ? database.db : database.forTenant(tenant);
 }

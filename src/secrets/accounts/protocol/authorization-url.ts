@@ -1,13 +1,32 @@
 import type { OAuthSettings } from '../accounts.ts';
 import type { Discovered } from './discovery.ts';
 
-/** What is asked for: the operator's list, else the server's; undefined leaves it to the authorization server. */
-export function scopesFor({ scopes, server }: Discovered, settings: OAuthSettings): string[] | undefined {
-  const chosen = settings.scopes ?? scopes;
-  if (chosen === undefined || chosen.length === 0) return undefined;
+const mostScopes = 100;
+const mostCharacters = 4_000;
+
+/**
+ * What is asked for: the operator's list and nothing else; without one the server's, and what is wanted besides;
+ * undefined leaves it to the authorization server.
+ */
+export function scopesFor(
+  { scopes, server }: Discovered,
+  settings: OAuthSettings,
+  besides: readonly string[] = [],
+): string[] | undefined {
+  const chosen = settings.scopes ?? [...(scopes ?? []), ...besides];
+  if (chosen.length === 0) return undefined;
   // Without it some servers give no refresh token, and everybody would have to sign in every hour.
   const offline = server.scopes_supported?.includes('offline_access') ? ['offline_access'] : [];
-  return [...new Set([...chosen, ...offline])];
+  return [...new Set([...bounded(chosen), ...offline])];
+}
+
+/** As many as an address may hold. */
+function bounded(scopes: readonly string[]): string[] {
+  let length = 0;
+  return [...new Set(scopes)].slice(0, mostScopes).filter((scope) => {
+    length += scope.length + 1;
+    return length <= mostCharacters;
+  });
 }
 
 /** Where the browser goes (RFC 6749 4.1.1, RFC 7636, RFC 8707). */

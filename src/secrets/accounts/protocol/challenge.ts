@@ -1,7 +1,8 @@
-/** What a 401 says about where to sign in (RFC 9728 5.1, RFC 6750 3). */
+/** What a 401 or a 403 says about where to sign in, and for what (RFC 9728 5.1, RFC 6750 3). */
 export interface Challenge {
   readonly resourceMetadata: string | undefined;
   readonly scopes: readonly string[] | undefined;
+  readonly error: string | undefined;
 }
 
 // RFC 9110 11.2: a scheme, or a name with a token or a quoted string, after a comma or white space.
@@ -23,6 +24,7 @@ export function readChallenge(header: string | null): Challenge {
   return {
     resourceMetadata: parameters.get('resource_metadata'),
     scopes: scope === undefined ? undefined : scopesOf(scope),
+    error: parameters.get('error'),
   };
 }
 

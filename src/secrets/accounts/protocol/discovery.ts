@@ -13,14 +13,23 @@ export interface Discovered {
   readonly scopes: readonly string[] | undefined;
 }
 
+export interface Signposts extends Pick<Discovered, 'indicator' | 'scopes'> {
+  /** At least one, at most three, in the order of the server. */
+  readonly issuers: readonly string[];
+  readonly trustedOrigin: string | null;
+}
+
 /** Where people sign in, remembered for a while. */
 export interface Discovery {
-  /** For a server. Rejects with `account_discovery_failed`, `account_server_unsafe` or `account_server_away`. */
+  /** What a server says about signing in, before anything is asked elsewhere. Rejects with `account_discovery_failed`. */
+  signposts(server: AccountServer): Promise<Signposts>;
+  /** For a server, at the first authorization server that it names. Rejects with `account_discovery_failed`, `account_server_unsafe` or `account_server_away`. */
   ofServer(server: AccountServer): Promise<Discovered>;
   /** The metadata of an issuer that was found before; what was last known of it while it does not answer. */
   ofIssuer(issuer: string, trustedOrigin: string | null): Promise<SignInServer>;
 }
 
+const mostIssuers = 3;
 const most = 500;
 const freshMs = 10 * 60_000;
 const keptMs = 24 * 3_600_000;
@@ -64,15 +73,27 @@ export function createDiscovery(fetch: Pick<GuardedFetch, 'fetch'>, clock: Clock
     }
   }
 
+  async function signposts(server: AccountServer): Promise<Signposts> {
+    const { origin } = new URL(server.url);
+    const trustedOrigin = server.trusted ? origin : null;
+    const { indicator, scopes, issuers: named } = await factsOf(server, trustedOrigin);
+    const { issuer } = server.settings;
+    // Before the revision 2025-06-18 the server's own origin was its authorization server.
+    const all = issuer === undefined ? [...new Set(named)] : [issuer];
+    return {
+      indicator,
+      scopes,
+      trustedOrigin,
+      issuers: all.length === 0 ? [origin] : all.slice(0, mostIssuers),
+    };
+  }
+
   return {
     ofIssuer,
+    signposts,
     async ofServer(server) {
-      const { origin } = new URL(server.url);
-      const trustedOrigin = server.trusted ? origin : null;
-      const { indicator, scopes, issuers: named } = await factsOf(server, trustedOrigin);
-      // Before the revision 2025-06-18 the server's own origin was its authorization server.
-      const issuer = server.settings.issuer ?? named[0] ?? origin;
-      return { server: await ofIssuer(issuer, trustedOrigin), indicator, scopes };
+      const { issuers, trustedOrigin, ...facts } = await signposts(server);
+      return { ...facts, server: await ofIssuer(issuers[0] ?? '', trustedOrigin) };
     },
   };
 }

@@ -29,7 +29,10 @@ test('an account whose token lasts longer than any date is connected, and its to
 test('a client whose secret lasts longer than any date is registered', async () => {
   const answer = { client_id: 'gate', client_secret: 'a secret', client_secret_expires_at: never };
   const fetch = { fetch: async () => Response.json(answer, { status: 201 }) };
-  const server = { registration_endpoint: 'https://as.acme.com/register' } as SignInServer;
+  const server = {
+    issuer: 'https://as.acme.com',
+    registration_endpoint: 'https://as.acme.com/register',
+  } as SignInServer;
   const registration = await register(fetch, server, { publicUrl, redirectUri }, null);
   const expiresAt = 'registered' in registration ? registration.expiresAt : null;
   // The last year that both JavaScript and PostgreSQL can print and read.

@@ -1,43 +1,10 @@
 import { z } from 'zod';
 import { FetchFailed, type GuardedFetch } from '../../../platform/guarded-fetch.ts';
 import type { ClientSecret } from '../clients/client-seal.ts';
-import { clientMetadataPath } from '../accounts.ts';
 import { quote } from '../errors.ts';
+import { describe, type GateIdentity, redirectUriAt } from './gate-identity.ts';
 import type { SignInServer } from './server-metadata.ts';
 import { holdable } from '../tokens.ts';
-
-/** The gate as a client, as it describes itself to authorization servers. */
-export interface GateIdentity {
-  readonly publicUrl: string;
-  readonly redirectUri: string;
-}
-
-/** What is the same in a registration and in the metadata document. */
-function describe({ publicUrl, redirectUri }: GateIdentity) {
-  return {
-    client_name: 'Toolgate',
-    client_uri: publicUrl,
-    redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    // OpenID Connect Registration 2: a web client has no redirect URI on this machine.
-    application_type: /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(redirectUri).hostname)
-      ? 'native'
-      : 'web',
-  };
-}
-
-/** The address of the metadata document, which is the client id; null where nobody could fetch it. */
-export function metadataUrl({ publicUrl }: GateIdentity): string | null {
-  const url = new URL(clientMetadataPath, publicUrl);
-  return url.protocol === 'https:' ? url.href : null;
-}
-
-/** draft-ietf-oauth-client-id-metadata-document: what an authorization server fetches to know the gate. */
-export function metadataDocument(gate: GateIdentity): Readonly<Record<string, unknown>> | null {
-  const id = metadataUrl(gate);
-  return id === null ? null : { client_id: id, ...describe(gate), token_endpoint_auth_method: 'none' };
-}
 
 export type Registration =
   | { readonly registered: ClientSecret; readonly expiresAt: number | null }
@@ -61,7 +28,8 @@ export async function register(
 ): Promise<Registration> {
   if (server.registration_endpoint === undefined)
     return { refused: 'it neither registers clients by itself nor takes the gate’s metadata document' };
-  const body = { ...describe(gate), token_endpoint_auth_method: methodFor(server) };
+  const redirectUri = redirectUriAt(gate, server.issuer);
+  const body = { ...describe(gate, redirectUri), token_endpoint_auth_method: methodFor(server) };
   const response = await fetch(server.registration_endpoint, {
     method: 'POST',
     headers: { accept: 'application/json', 'content-type': 'application/json' },
@@ -85,7 +53,7 @@ export async function register(
       clientId: client_id,
       secret: client_secret ?? null,
       method: token_endpoint_auth_method ?? body.token_endpoint_auth_method,
-      redirectUri: gate.redirectUri,
+      redirectUri,
     },
     expiresAt: client_secret && seconds ? holdable(seconds * 1000) : null,
   };
