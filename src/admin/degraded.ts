@@ -6,6 +6,10 @@ import type { Degraded } from './status.ts';
 
 const pingMs = 1_000;
 
+interface Follows {
+  staleSince(): Date | null;
+}
+
 /** What does not work as it should at this moment. Resolves within about a second, whatever hangs. */
 export async function degradedParts(o: {
   database: Database;
@@ -15,6 +19,10 @@ export async function degradedParts(o: {
   bus: Bus;
   stdio: StdioSettings;
   masterKeys: { problem(): { readonly since: Date; readonly meaning: string } | null };
+  /** What is kept in memory of the database, and since when changes of it cannot be loaded. */
+  access: { readonly live: Follows };
+  vault: Follows;
+  accounts: Follows;
 }): Promise<Degraded[]> {
   const found: Degraded[] = [];
   const { degradedSince, queued, spilled } = o.recorder.state();
@@ -30,6 +38,9 @@ export async function degradedParts(o: {
       meaning: 'Calls go on with the rights and keys last seen; changes by admins have to wait.',
     });
   }
+  // While the database is away nothing can be loaded, which is said already.
+  if (isUp)
+    found.push(...unloaded({ 'rights and servers': o.access.live, keys: o.vault, accounts: o.accounts }));
   if (o.database.walls.missing()) {
     const meaning =
       'Tenants are kept apart by the program alone, not a second time by the database; the log says why.';
@@ -47,13 +58,20 @@ export async function degradedParts(o: {
   }
   const keyProblem = o.masterKeys.problem();
   if (keyProblem) found.push({ part: 'master keys', ...keyProblem });
-  const runnerAway = o.stdio.runner?.awaySince?.();
-  if (runnerAway) {
-    const meaning =
-      'Servers that are processes cannot be used until the runner is back; it is started again by itself.';
-    found.push({ part: 'runner', since: runnerAway, meaning });
+  const runner = o.stdio.runner?.away?.();
+  if (runner) {
+    const meaning = `Servers that are processes cannot be used until the runner is back. ${runner.why}`;
+    found.push({ part: 'runner', since: runner.since, meaning });
   }
   for (const { server, since, message } of o.gateway.unreachable())
     found.push({ part: `server ${server}`, since, meaning: message });
   return found;
+}
+
+function unloaded(followed: Readonly<Record<string, Follows>>): Degraded[] {
+  return Object.entries(followed).flatMap(([what, one]) => {
+    const since = one.staleSince();
+    const meaning = `Changes of ${what} cannot be loaded; calls go on with what was loaded last. The log says why.`;
+    return since === null ? [] : [{ part: what, since, meaning }];
+  });
 }

@@ -187,6 +187,8 @@ export const runnerState = z.object({
   mode: z.enum(['child', 'remote', 'off']),
   answers: z.boolean(),
   message: z.string(),
+  /** Since when it cannot be used, as far as that was noticed. */
+  awaySince: z.iso.datetime().nullable(),
   processes: z.number().nullable(),
   inForce: z.array(inForce),
 });

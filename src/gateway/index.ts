@@ -39,13 +39,14 @@ import { type PoolLimits, type PoolOptions, UpstreamPool } from './upstreams/poo
 import type { StdioSettings } from './upstreams/stdio-house.ts';
 import type { Surroundings } from './upstreams/destination.ts';
 import { warmUp } from './upstreams/warm-up.ts';
-import { type Unreachable, unreachable } from './unreachable.ts';
+import { triedWhenRunnerIsBack, type Unreachable, unreachable } from './unreachable.ts';
 import { withheld } from './withheld.ts';
 
 export { resourceMetadataMount } from './faces/resource-metadata.ts';
 export { probe } from './probe.ts';
 export { gatewayRoutes } from './routes.ts';
 export { runnerRoute } from './runner-route.ts';
+export { RemoteRunner } from './runner/remote-runner.ts';
 export { stateRoutes } from './state-routes.ts';
 export { wantedKeys } from './wanted-keys.ts';
 export { createAddressLimit } from './limiter.ts';
@@ -156,6 +157,7 @@ function createParts(o: GatewayOptions) {
     limits: o.settings.limits ?? (() => usualLimits),
     ...hearing(() => ({ lists, relay, subscriptions, hub })),
   });
+  triedWhenRunnerIsBack(o.stdio, pool);
   const nobody = { onUnsolicited: () => undefined, onGap: () => undefined };
   const probes = new UpstreamPool({ ...dialing, ...nobody, limits: () => probeLimits });
   const subscriptions: Subscriptions = new Subscriptions(pool, log);
@@ -171,7 +173,7 @@ function createParts(o: GatewayOptions) {
   const gate: Gate = {
     ...o,
     ...{ snapshot, pool, probes, lists, hub, subscriptions, followings, pins, resultPages, parked },
-    connect: createConnectParts({ ...o, env: o.around.env, waits: o.connectWaits }),
+    connect: createConnectParts({ ...o, waits: o.connectWaits }),
     tasks: new TaskIds(sealerFor('task'), clock),
     toolIndexes: new ToolIndexes(),
     views: new ListViews(o.settings.pageSize, pins, tellClashes(log)),
@@ -197,7 +199,7 @@ async function closeParts({ gate, streams, relay, pins }: Parts): Promise<void> 
 /** What a server says that answers nobody goes to whom it concerns. */
 function hearing(
   hearers: () => Pick<Gate, 'lists' | 'subscriptions' | 'hub'> & { readonly relay: Relay },
-): Pick<PoolOptions, 'onUnsolicited' | 'onGap'> {
+): Pick<PoolOptions, 'onUnsolicited' | 'onGap' | 'onOpened'> {
   return {
     onUnsolicited(target, key, message) {
       const { lists, relay, subscriptions, hub } = hearers();
@@ -216,6 +218,7 @@ function hearing(
       lists.outdated(key);
       subscriptions.missed(key);
     },
+    onOpened: (key) => hearers().lists.opened(key),
   };
 }
 

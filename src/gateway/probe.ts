@@ -35,10 +35,9 @@ export async function probe(gate: Gate, server: ProbeServer): Promise<Probed> {
   }
 }
 
-function targetOf({ definition, origin, credentials, variables }: ProbeServer, session: string): Target {
+function targetOf({ id, definition, origin, credentials, variables }: ProbeServer, session: string): Target {
   const server: SnapshotServer = {
-    // A name that no server has, so that nothing that is remembered by name is another one's.
-    id: `try-${session.slice(0, 8)}` as ServerId,
+    id: id as ServerId, // Looks like one, and no server has it.
     definition: { ...definition, isolation: 'session', variables: { ...definition.variables, ...variables } },
     managedBy: 'admin',
     updatedAt: new Date(0),
@@ -65,7 +64,7 @@ function succeeded(
   return [
     { step: 'connection', ok: true, message: url === undefined ? 'It starts.' : reached },
     { step: 'protocol', ok: true, message: `It speaks MCP ${protocolVersion}.` },
-    { step: 'tools', ok: true, message: `It has ${tools} tools.` },
+    { step: 'tools', ok: true, message: `It has ${tools} tool${tools === 1 ? '' : 's'}.` },
   ];
 }
 
@@ -111,6 +110,12 @@ function reasonOf(kind: UpstreamError['kind'], { status, code, isProcess }: Circ
     case 'too_large':
       return ['protocol', 'It answers with more than is taken.'];
     case 'busy':
+      return isProcess
+        ? [
+            'connection',
+            'Its package is being fetched, or there is no room for one more process; try again in a minute.',
+          ]
+        : ['connection', 'It takes no more connections at the moment; try again soon.'];
     case 'cancelled':
     case 'session_expired':
       return ['connection', 'It takes no more connections at the moment; try again soon.'];

@@ -8,12 +8,13 @@ import { ChildRunner } from './runner/child-runner.ts';
 /** Where servers run that are processes; undefined: beside the gate. */
 export function runnerRoute(runner: RunnerWay | undefined): Route {
   return route(api.getRunner, async () => {
-    const nothing = { processes: null, inForce: [] };
+    const away = runner?.away?.()?.since.toISOString() ?? null;
+    const nothing = { awaySince: away, processes: null, inForce: [] };
     if (!runner) return { mode: 'off' as const, answers: false, message: beside, ...nothing };
     const mode = runner instanceof ChildRunner ? ('child' as const) : ('remote' as const);
     try {
       const { processes, inForce } = await healthOf(runner);
-      return { mode, answers: true, message: 'The runner answers.', processes, inForce };
+      return { mode, answers: true, message: 'The runner answers.', awaySince: null, processes, inForce };
     } catch (error) {
       return { mode, answers: false, message: messageOf(error), ...nothing };
     }

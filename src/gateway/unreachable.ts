@@ -1,12 +1,21 @@
 import type { Snapshot } from '../access/index.ts';
 import type { ListStore } from './lists/list-store.ts';
 import type { UpstreamPool } from './upstreams/pool.ts';
+import type { StdioSettings } from './upstreams/stdio-house.ts';
 import { definitionKey, type Target } from './upstreams/target.ts';
 
 export interface Unreachable {
   readonly server: string;
   readonly since: Date;
   readonly message: string;
+}
+
+/** What failed because the runner was away is not left alone for longer than the runner was away. */
+export function triedWhenRunnerIsBack({ runner }: Pick<StdioSettings, 'runner'>, pool: UpstreamPool): void {
+  runner?.onBack?.(() => {
+    for (const { target } of pool.states().known)
+      if (target.server.definition.type === 'stdio') pool.hurry(target);
+  });
 }
 
 /** How long a failure that nobody has met again is believed, in milliseconds: its key may have been replaced. */

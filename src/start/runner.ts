@@ -29,6 +29,7 @@ const runnerEnvironment = environmentSchema.pick({
   TOOLGATE_RUNNER_WALLS: true,
   TOOLGATE_RUNNER_CGROUPS: true,
   TOOLGATE_RUNNER_PROCESSES: true,
+  TOOLGATE_RUNNER_KEEP_DAYS: true,
   DEBUG: true,
 });
 type Settings = z.output<typeof runnerEnvironment>;
@@ -96,6 +97,7 @@ function runnerSettings(settings: Settings, key: string): Parameters<typeof crea
       cgroups: settings.TOOLGATE_RUNNER_CGROUPS,
     },
     maxProcesses: settings.TOOLGATE_RUNNER_PROCESSES,
+    keepDays: settings.TOOLGATE_RUNNER_KEEP_DAYS,
     pinnedCommands: commandsOfFile(path.resolve(settings.TOOLGATE_CONFIG)),
   };
 }

@@ -2,8 +2,8 @@
 import path from 'node:path';
 import type { SnapshotServer } from '../access/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
-import type { StdioSettings } from '../gateway/index.ts';
-import { ChildRunner, isSameCommand, passedOnNames, remoteRunner } from '../gateway/runner/index.ts';
+import { RemoteRunner, type StdioSettings } from '../gateway/index.ts';
+import { ChildRunner, isSameCommand, passedOnNames } from '../gateway/runner/index.ts';
 import type { Closing } from '../platform/closing.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,6 +17,7 @@ const passedOn = [
     'TOOLGATE_RUNNER_WALLS',
     'TOOLGATE_RUNNER_CGROUPS',
     'TOOLGATE_RUNNER_PROCESSES',
+    'TOOLGATE_RUNNER_KEEP_DAYS',
     'TOOLGATE_MASTER_KEY_FILE',
   ],
 ];
@@ -35,7 +36,7 @@ type FilledIn = Parameters<StdioSettings['mayRun']>[1];
 
 export function stdioSettings({ config, log, closing, written, catalogAllows }: StdioDeps): StdioSettings {
   const runner = runnerOf(config, log);
-  if (runner instanceof ChildRunner) closing.keep('runner', runner);
+  if (runner) closing.keep('runner', runner);
   return {
     runner,
     ownDirectories: path.join(config.TOOLGATE_DATA_DIR, 'runner'),
@@ -57,11 +58,11 @@ function isWrittenIn(
   return entry?.type === 'stdio' && isSameCommand(definition, entry);
 }
 
-function runnerOf(config: Config, log: Log): StdioSettings['runner'] {
+function runnerOf(config: Config, log: Log): ChildRunner | RemoteRunner | undefined {
   const { TOOLGATE_RUNNER_URL: url, TOOLGATE_RUNNER_KEY: key } = config;
   if (config.TOOLGATE_RUNNER === 'off') return undefined;
   if (url !== undefined) {
-    if (key !== undefined) return remoteRunner(url, key);
+    if (key !== undefined) return new RemoteRunner({ url, key, log });
     const message =
       'TOOLGATE_RUNNER_URL needs TOOLGATE_RUNNER_KEY, the key that the runner was started with.';
     throw new AppError('runner_key_missing', 422, message);

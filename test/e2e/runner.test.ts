@@ -1,31 +1,24 @@
 // The gate and its runner as real programs: what dies is there again, what goes takes everything along, and nothing is
 // run that the operator has not written.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { askModern, textOf } from './clients.ts';
 import { configOf, eventually, type Gate, query, startGate } from './gate.ts';
 import { freePort } from './program.ts';
+import { runnerKey as key, startRunner } from './runner-program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const honest = path.join(root, 'test/fakes/hostile-stdio.ts');
 const hostile = path.join(root, 'test/fakes/hostile-runner-server.ts');
 const limits = { memoryMb: 256, cpus: 0.5, processes: 60, openFiles: 256, diskMb: 64 };
-const key = 'k'.repeat(40);
 
 let marker = '';
 beforeEach(({ task }) => {
   marker = `marker=runner-${process.pid}-${task.id}`;
-});
-const started: ChildProcess[] = [];
-const folder = mkdtempSync(path.join(tmpdir(), 'toolgate-e2e-runner-'));
-afterAll(() => {
-  for (const child of started) child.kill('SIGKILL');
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const server = (kind = 'ok') => ({ command: process.execPath, args: [honest, kind, marker] });
@@ -51,6 +44,13 @@ const childrenOf = (parent: number) => pids((pid) => read(pid, 'status').include
 /** The gate's own runner. */
 const runnerOf = (gate: Gate) =>
   eventually('a runner', () => childrenOf(gate.pid).find((pid) => read(pid, 'cmdline').includes('runner')));
+
+/** What doctor prints. */
+function doctor({ url, folder, adminToken }: Gate): string {
+  const env = { TOOLGATE_DATA_DIR: path.join(folder, 'data'), TOOLGATE_ADMIN_TOKEN: adminToken };
+  const args = [path.join(root, 'cli/main.ts'), '--url', url, 'doctor'];
+  return spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, ...env } }).stdout;
+}
 
 async function caller(gate: Gate, email = 'alice@acme.com') {
   const raw = { url: `${gate.url}/mcp`, token: await gate.tokenFor(email) };
@@ -153,23 +153,6 @@ test.each(['auto', 'off'])(
   60_000,
 );
 
-async function startRunner(config: string, env: Record<string, string> = {}) {
-  const port = await freePort();
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [path.join(root, 'src/main.ts'), 'runner'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...{ PATH, HOME, TOOLGATE_CONFIG: config, TOOLGATE_DATA_DIR: path.join(folder, `data-${port}`) },
-      ...{ TOOLGATE_RUNNER_LISTEN: `127.0.0.1:${port}`, TOOLGATE_RUNNER_KEY: key, ...env },
-    },
-  });
-  started.push(child);
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += String(chunk)));
-  await eventually('the runner listens', () => printed.includes('listens at') || child.exitCode !== null);
-  return { child, url: `http://127.0.0.1:${port}`, printed: () => printed };
-}
-
 test('a runner by itself: says what it holds servers with, serves the gate, and lets nothing outlive it', async () => {
   const first = await startGate({ config: configOf({ one: server() }) });
   const runner = await startRunner(path.join(first.folder, 'mcp-servers.json'));
@@ -214,13 +197,50 @@ test('a runner with another key, none that answers, one without a key: each is s
   expect(without.printed()).toMatch(/A runner needs TOOLGATE_RUNNER_KEY/);
 }, 60_000);
 
+test('a runner elsewhere that dies: calls say so, ready and doctor since when, and all is well when it is there again', async () => {
+  const config = configOf({ one: server() });
+  const first = await startGate({ config });
+  const file = path.join(first.folder, 'mcp-servers.json');
+  const runner = await startRunner(file);
+  const env = { TOOLGATE_RUNNER_URL: runner.url, TOOLGATE_RUNNER_KEY: key };
+  const gate = await startGate({ config, env });
+  const call = await caller(gate);
+  expect((await call('one__echo', { text: 'x' })).text).toBe('x');
+  const ready = async () => {
+    const answer = await fetch(`${gate.url}/gateway/ready`);
+    return (
+      ((await answer.json()) as { degraded?: { part: string; since: string; meaning: string }[] }).degraded ??
+      []
+    );
+  };
+  runner.child.kill('SIGKILL');
+  await once(runner.child, 'exit');
+  const lost = await call('one__echo', { text: 'x' });
+  expect(lost.isError).toBe(true);
+  expect(lost.text).toMatch(/^The (server|runner)[^{}/]*$/);
+  await eventually('ready says so', async () => (await ready()).some(({ part }) => part === 'runner'));
+  const { since, meaning } = (await ready()).find(({ part }) => part === 'runner')!;
+  expect(meaning).toMatch(/processes cannot be used until the runner is back\. The runner does not answer\./);
+  expect((await gate.admin('GET', '/runner')).body).toMatchObject({ answers: false, awaySince: since });
+  expect(doctor(gate)).toContain(`Away since ${since}`);
+  const again = await startRunner(file, { TOOLGATE_RUNNER_LISTEN: new URL(runner.url).host });
+  await eventually('calls go on', async () => (await call('one__echo', { text: 'y' })).text === 'y');
+  await eventually('ready says so', async () => (await ready()).every(({ part }) => part !== 'runner'));
+  expect((await gate.admin('GET', '/runner')).body).toMatchObject({ answers: true, awaySince: null });
+  again.child.kill('SIGKILL');
+  await once(again.child, 'exit');
+  const other = { TOOLGATE_RUNNER_LISTEN: new URL(runner.url).host, TOOLGATE_RUNNER_KEY: 'x'.repeat(40) };
+  await startRunner(file, other);
+  await eventually('a wrong key is told', async () =>
+    (await ready()).some(
+      ({ part, meaning: told }) => part === 'runner' && told.includes('it refuses the key'),
+    ),
+  );
+}, 90_000);
+
 test('doctor tells what holds servers', async () => {
   const gate = await startGate({ config: configOf({ one: server() }) });
-  const { stdout } = spawnSync(
-    process.execPath,
-    [path.join(root, 'cli/main.ts'), '--url', gate.url, '--token', gate.adminToken, 'doctor'],
-    { encoding: 'utf8', env: { ...process.env, TOOLGATE_DATA_DIR: path.join(gate.folder, 'data') } },
-  );
+  const stdout = doctor(gate);
   expect(stdout).toMatch(/runner\s+ok\s+child: The runner answers\./);
   for (const feature of ['environment', 'user', 'files', 'memory', 'processes', 'disk', 'network'])
     expect(stdout).toContain(`runner: ${feature}`);

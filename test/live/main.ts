@@ -1,5 +1,5 @@
 // Tests against real systems: `npm run test:live [name …] [-- --open-webui 0.11.4]`. Each installs what it needs under
-// `.toolgate/live`, once. Names are the files beside this one: open-webui, python-clients, mcpo, claude-code.
+// `.toolgate/live`, once. Names are the files beside this one: open-webui, python-clients, mcpo, claude-code, runner.
 import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -55,10 +55,17 @@ describe.each(openWebUiVersions)('Open WebUI %s', (version) => {
     say({ owui, model }, persons[name], [ways[way]], wish);
 
   async function install(...more: string[]): Promise<{ code: number; report: Json }> {
+    return installAs(owui.admin, ...more);
+  }
+
+  async function installAs(token: string, ...more: string[]): Promise<{ code: number; report: Json }> {
     let out = '';
-    const args = ['--json', 'openwebui', 'install', '--url', owui.url, '--token', owui.admin];
+    const args = ['--json', 'openwebui', 'install', '--url', owui.url];
     const code = await run([...args, ...more], {
-      env: { PUBLIC_URL: world.gate.url, TOOLGATE_ADMIN_TOKEN: world.gate.adminToken },
+      env: {
+        ...{ PUBLIC_URL: world.gate.url, TOOLGATE_ADMIN_TOKEN: world.gate.adminToken },
+        OPEN_WEBUI_TOKEN: token,
+      },
       write: (text) => void (out += text),
       writeError: (text) => void (out += text),
       complain: (text) => void (out += text),
@@ -92,7 +99,7 @@ describe.each(openWebUiVersions)('Open WebUI %s', (version) => {
 
   test('an API key of an administrator is as good as a session', async () => {
     const { api_key: key } = await owui.ask('POST', '/api/v1/auths/api_key');
-    const { code, report } = await install('--token', key);
+    const { code, report } = await installAs(key);
     expect(code).toBe(0);
     expect(report.steps.map(({ change }: Json) => change)).toEqual(['unchanged', 'unchanged']);
     expect(JSON.stringify(report)).not.toContain(key);

@@ -13,9 +13,12 @@ export async function healthOf(way: RunnerWay): Promise<RunnerHealth> {
   try {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await client.request({ method: 'GET', path: '/health', headers, signal });
-    const health = runnerHealth.safeParse(await answer.body.json());
+    const health = runnerHealth.safeParse(await answer.body.json().catch(() => undefined));
     if (health.success) return health.data;
-    const why = answer.statusCode === 401 ? 'it refuses the key' : 'what answers there is no runner';
+    const why =
+      answer.statusCode === 401
+        ? 'it refuses the key; both need the same TOOLGATE_RUNNER_KEY'
+        : 'what answers there is no runner of this version';
     throw new UpstreamError('unreachable', `The runner cannot be used: ${why}.`);
   } catch (cause) {
     if (cause instanceof UpstreamError) throw cause;

@@ -15,8 +15,16 @@ import { untilAborted } from './until-aborted.ts';
 export interface RunnerWay {
   /** Where it is, as soon as it is there. Rejects with UpstreamError when it does not come soon. */
   place(signal: AbortSignal): Promise<RunnerPlace>;
-  /** It is known to be away, since then. */
-  awaySince?(): Date | null;
+  /** It is known to be away, or of no use. */
+  away?(): Away | null;
+  /** Told whenever it can be used again. */
+  onBack?(listener: () => void): void;
+}
+
+export interface Away {
+  readonly since: Date;
+  /** What is wrong and who mends it, in sentences for operators. */
+  readonly why: string;
 }
 
 export interface RunnerOptions extends ConnectorOptions {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Log } from '../../platform/log.ts';
 import { UpstreamError } from '../connectors/contract.ts';
-import type { RunnerWay } from '../connectors/runner.ts';
+import type { Away, RunnerWay } from '../connectors/runner.ts';
 import type { RunnerPlace } from '../connectors/runner-process.ts';
 import { untilAborted } from '../connectors/until-aborted.ts';
 
@@ -44,6 +44,7 @@ export class ChildRunner implements RunnerWay {
   #running: Running | undefined;
   #failures = 0;
   #awaySince: Date | null = null;
+  readonly #back: (() => void)[] = [];
 
   constructor(options: ChildRunnerOptions) {
     this.#options = options;
@@ -54,8 +55,12 @@ export class ChildRunner implements RunnerWay {
     return this.#running?.child?.pid;
   }
 
-  awaySince(): Date | null {
-    return this.#awaySince;
+  away(): Away | null {
+    return this.#awaySince && { since: this.#awaySince, why: 'It ended, and is started again by itself.' };
+  }
+
+  onBack(listener: () => void): void {
+    this.#back.push(listener);
   }
 
   place(signal: AbortSignal): Promise<RunnerPlace> {
@@ -104,6 +109,7 @@ export class ChildRunner implements RunnerWay {
     child.once('error', () => this.#ended({ code: null, signal: null, since }));
     child.stdin?.end(`${JSON.stringify({ key, socketPath })}\n`);
     const { port: found } = await port;
+    if (this.#awaySince) for (const listener of this.#back) listener();
     this.#awaySince = null;
     if (socketPath !== null) return { origin: 'http://runner', socketPath, key };
     return { origin: `http://127.0.0.1:${found}`, key };

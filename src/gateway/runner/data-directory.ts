@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
-import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
+import { chmod, chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { makeDirectory } from '../../platform/make-directory.ts';
 
@@ -27,6 +28,8 @@ export interface User {
 }
 
 const temporaryPrefix = 'tmp-';
+/** No id of a server begins like this. */
+const gonePrefix = '.gone-';
 
 /** Name of an owner's directory: says which server it is, and of the rest only that it is another. */
 export function directoryName({ server, tenant, scope }: Owner): string {
@@ -81,6 +84,34 @@ export async function removeLeftovers(root: string): Promise<void> {
         await rm(path.join(root, owner, name), { recursive: true, force: true });
     }
   }
+}
+
+/**
+ * Removes what owners have left who had no process since `before`: people, tenants and servers go without a word to
+ * the runner. Links are not followed, and of those in use nothing goes.
+ */
+export async function removeAbandoned(
+  root: string,
+  o: { readonly before: number; inUse(): ReadonlySet<string> },
+): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await namesIn(root)) {
+    const around = path.join(root, name);
+    // Each process that starts or ends makes or removes a directory in there; it cannot write there itself.
+    const found = await lstat(around).catch(() => undefined);
+    const isGone = name.startsWith(gonePrefix);
+    if (!found || (found.mtimeMs >= o.before && !isGone) || o.inUse().has(name)) continue;
+    const gone = path.join(root, `${gonePrefix}${randomBytes(6).toString('hex')}`);
+    try {
+      // Nothing can start between the look and this.
+      renameSync(around, gone);
+    } catch {
+      continue; // A session has just ended, and took it along.
+    }
+    await rm(gone, { recursive: true, force: true });
+    if (!isGone) removed.push(name);
+  }
+  return removed;
 }
 
 async function namesIn(directory: string): Promise<string[]> {

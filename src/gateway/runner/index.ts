@@ -4,4 +4,3 @@ export { isSameCommand } from './allowed-commands.ts';
 export { ChildRunner, greeting } from './child-runner.ts';
 export { passedOnNames } from './containment/passed-on.ts';
 export { createRunner, type Runner } from './runner.ts';
-export { remoteRunner } from './remote-runner.ts';

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { askedPackage } from './packages/asked-package.ts';
 
 interface Command {
   readonly command: string;
   readonly args: readonly string[];
 }
 
-const manifest = z.object({
+export const manifest = z.object({
   name: z.string(),
   version: z.string(),
   bin: z.union([z.string(), z.record(z.string(), z.string())]).optional(),
@@ -18,24 +19,14 @@ const manifest = z.object({
  * which commands are looked for. Nothing is fetched then, so it starts at once, and without a network.
  */
 export function installedInstead({ command, args }: Command, [binDir]: readonly string[]): Command {
-  const asked =
-    command === 'npx' && binDir?.endsWith(path.join('node_modules', '.bin')) ? specOf(args) : null;
-  if (asked === null || binDir === undefined) return { command, args };
+  const asked = binDir?.endsWith(path.join('node_modules', '.bin'))
+    ? askedPackage({ command, args })
+    : undefined;
+  if (binDir === undefined || asked?.fetcher !== 'npx') return { command, args };
   const found = readManifest(path.join(binDir, '..', asked.name));
   if (found?.version !== asked.version) return { command, args };
   const bin = asked.bin ?? binOf(found);
   return bin === undefined ? { command, args } : { command: bin, args: asked.rest };
-}
-
-/** `-y [--package=]NAME@VERSION [BIN] …`; null for what names no exact version. */
-function specOf(args: readonly string[]) {
-  const [yes, spec = '', ...rest] = args;
-  const [, isNamed, name, version] = /^(--package=)?((?:@[\w.-]+\/)?[\w.-]+)@(\d[\w.+-]*)$/.exec(spec) ?? [];
-  if (yes !== '-y' || name === undefined || version === undefined) return null;
-  const [bin, ...others] = rest;
-  return isNamed === undefined
-    ? { name, version, bin: undefined, rest }
-    : { name, version, bin, rest: others };
 }
 
 function readManifest(folder: string): z.infer<typeof manifest> | undefined {
@@ -47,7 +38,7 @@ function readManifest(folder: string): z.infer<typeof manifest> | undefined {
 }
 
 /** As npx chooses: the only one, else the one that is called like the package. */
-function binOf({ name, bin }: z.infer<typeof manifest>): string | undefined {
+export function binOf({ name, bin }: z.infer<typeof manifest>): string | undefined {
   const own = name.replace(/^@[^/]*\//, '');
   if (typeof bin === 'string') return own;
   const names = Object.keys(bin ?? {});

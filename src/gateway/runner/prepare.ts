@@ -8,18 +8,10 @@ import type { System } from './containment/offered.ts';
 import { authorityFiles } from './containment/passed-on.ts';
 import { type Shown, viewOf } from './containment/view.ts';
 import { directoryName, makeOwnDirectories, type OwnDirectories, type Owner } from './data-directory.ts';
+import type { Ground } from './ground.ts';
 import { installedInstead } from './installed-package.ts';
 import type { Limits } from './limits.ts';
-
-/** Where servers live on this machine. */
-export interface Ground {
-  /** Their own directories are below it. */
-  readonly root: string;
-  /** What nobody but the gate may see. */
-  readonly hidden: readonly string[];
-  /** Directories in which commands are looked for. */
-  readonly searched: readonly string[];
-}
+import type { Shelved } from './packages/shelf.ts';
 
 /** What is to be started, for whom, and how much it may use. */
 export interface Job {
@@ -28,6 +20,8 @@ export interface Job {
   readonly wanted: Wanted;
   readonly allowed: AllowedCommand;
   readonly limits: Limits;
+  /** What it would fetch, where that is there already. */
+  readonly shelved: Shelved | undefined;
 }
 
 /** An order, and why the process stays the runner's user where it should have been another. */
@@ -52,8 +46,7 @@ export async function prepareOrder(job: Job, ground: Ground, system: System): Pr
   const cwd = job.allowed.cwd ?? directories.home;
   const fill = (text: string) => text.replaceAll(ownDirectory, directories.home);
   const view = await viewFor({ ...start, cwd, named }, { directories, ground, system });
-  const started =
-    job.allowed.origin === 'catalog' ? installedInstead(job.wanted, ground.searched) : job.wanted;
+  const started = startedFor(job, ground);
   const order: Order = {
     ...{ id, limits, user, cwd, view, directories },
     command: started.command,
@@ -62,6 +55,18 @@ export async function prepareOrder(job: Job, ground: Ground, system: System): Pr
     searched: ground.searched,
   };
   return { order, staysUser };
+}
+
+/** `PATH`, then the program with its arguments; only behind the walls, or the package could bring what makes them. */
+const besideIts = 'PATH=$1; export PATH; shift; exec "$@"';
+
+function startedFor({ allowed, shelved, wanted }: Job, { searched }: Ground) {
+  if (shelved) {
+    const { program, args } = shelved;
+    const places = [path.dirname(program), ...searched].join(path.delimiter);
+    return { command: '/bin/sh', args: ['-c', besideIts, 'begin', places, program, ...args] };
+  }
+  return allowed.origin === 'catalog' ? installedInstead(wanted, searched) : wanted;
 }
 
 interface Start extends Job {
@@ -80,7 +85,7 @@ async function pathsOf({ wanted, allowed, cwd }: Start): Promise<NamedPath[]> {
 }
 
 function viewFor(
-  { wanted, allowed, cwd, named }: Start & { readonly named: readonly NamedPath[] },
+  { wanted, allowed, cwd, named, shelved }: Start & { readonly named: readonly NamedPath[] },
   o: { readonly directories: OwnDirectories; readonly ground: Ground; readonly system: System },
 ): Promise<Shown[]> {
   if (o.system.walls !== 'bubblewrap') return Promise.resolve([]);
@@ -92,6 +97,7 @@ function viewFor(
     writes: absolute(allowed.limits?.writes),
     searched: o.ground.searched,
     hidden: o.ground.hidden,
+    packages: shelved ? [shelved.files] : [],
   });
 }
 

@@ -3,10 +3,13 @@ import type { z } from 'zod';
 import { UpstreamError } from '../connectors/contract.ts';
 import { type AllowedCommand, allowedCommand, type FileCommands } from './allowed-commands.ts';
 import { launchContained, type Site } from './containment/launch.ts';
-import { type Owner, removeOwnDirectories } from './data-directory.ts';
+import { directoryName, type Owner, removeOwnDirectories } from './data-directory.ts';
+import type { Ground } from './ground.ts';
+import { installedInstead } from './installed-package.ts';
 import { type Limits, limitsOf, limitsWithin } from './limits.ts';
+import type { PackageShelf, Shelved } from './packages/shelf.ts';
 import type { PinnedCommand } from './pinned-commands.ts';
-import { type Ground, prepareOrder } from './prepare.ts';
+import { prepareOrder } from './prepare.ts';
 import { ServedProcess } from './served-process.ts';
 import type { processInput } from './wire.ts';
 
@@ -14,12 +17,21 @@ export interface ProcessesOptions {
   readonly site: Site;
   readonly ground: Ground;
   readonly most: { readonly inAll: number; readonly perServer: number; readonly perTenant: number };
+  /** Undefined: every owner fetches packages again, because nothing would keep one from changing another's. */
+  readonly packages: PackageShelf | undefined;
   /** What may be started at this moment. */
   fileCommands(): Promise<FileCommands>;
   pinnedCommands(): readonly PinnedCommand[];
 }
 
 type Asked = z.output<typeof processInput>;
+
+/** What somebody may have started, as whose, and how much it may use. */
+interface Granted {
+  readonly owner: Owner;
+  readonly allowed: AllowedCommand;
+  readonly limits: Limits;
+}
 
 /** Every process of the runner, bounded in number. */
 export class Processes {
@@ -88,7 +100,7 @@ export class Processes {
   #makeRoom({ server, tenant }: Owner): void {
     if (this.#isClosed) throw new UpstreamError('closed', 'The runner is shutting down.');
     const { inAll, perServer, perTenant } = this.#options.most;
-    const owners = [...this.#starting, ...this.list().map((one) => one.owner)];
+    const owners = this.#owners();
     const ofTenant = owners.filter((one) => tenant !== null && one.scope !== '' && one.tenant === tenant);
     const isFull =
       owners.length >= inAll ||
@@ -101,27 +113,50 @@ export class Processes {
       );
   }
 
-  async #start(
-    asked: Asked,
-    { owner, allowed, limits }: { owner: Owner; allowed: AllowedCommand; limits: Limits },
-  ): Promise<ServedProcess> {
+  async #start(asked: Asked, o: Granted): Promise<ServedProcess> {
+    const shelved = await this.#shelved(asked, o.allowed);
+    try {
+      return await this.#launch(asked, o, shelved);
+    } catch (error) {
+      shelved?.release();
+      throw error;
+    }
+  }
+
+  async #shelved({ server, command, args, env }: Asked, { cwd, choosesCwd, origin }: AllowedCommand) {
+    const { packages, ground } = this.#options;
+    const isHere = origin === 'catalog' && installedInstead({ command, args }, ground.searched).args !== args;
+    return isHere ? undefined : packages?.take({ server, command, args, env, cwd, writesCwd: choosesCwd });
+  }
+
+  async #launch(asked: Asked, o: Granted, shelved: Shelved | undefined): Promise<ServedProcess> {
     const { site, ground } = this.#options;
     const id = randomBytes(9).toString('hex');
-    const { order, staysUser } = await prepareOrder(
-      { id, owner, wanted: asked, allowed, limits },
-      ground,
-      site.system,
-    );
+    const job = { id, ...o, wanted: asked, shelved };
+    const { order, staysUser } = await prepareOrder(job, ground, site.system);
     if (this.#isClosed) throw new UpstreamError('closed', 'The runner is shutting down.');
+    const { owner } = o;
     const served = new ServedProcess(launchContained(order, site), {
       ...{ id, owner, log: site.log, secrets: asked.secrets, maxMessageBytes: asked.maxMessageBytes },
-      onEnded: () => this.#forget(id, owner),
+      onEnded: () => {
+        shelved?.release();
+        return this.#forget(id, owner);
+      },
     });
     this.#all.set(id, served);
     const about = { server: owner.server, process: id, pid: served.pid };
     if (staysUser === undefined) site.log.debug(about, 'a process was started');
     else site.log.info({ ...about, why: staysUser }, 'a process was started as the user of the runner');
     return served;
+  }
+
+  /** Names of the directories whose owners have a process, or are about to. */
+  inUse(): ReadonlySet<string> {
+    return new Set(this.#owners().map(directoryName));
+  }
+
+  #owners(): Owner[] {
+    return [...this.#starting, ...this.list().map((one) => one.owner)];
   }
 
   /** A session does not come back for what it has left. */
@@ -132,7 +167,7 @@ export class Processes {
   }
 
   #isStillOwned({ server, tenant, scope }: Owner): boolean {
-    return [...this.#starting, ...this.list().map((one) => one.owner)].some(
+    return this.#owners().some(
       (one) => one.server === server && one.tenant === tenant && one.scope === scope,
     );
   }

@@ -253,7 +253,7 @@ describe('when one side goes', () => {
 test('a runner that cannot start says so, and is tried again when it is needed', async () => {
   const broken = runnerWorld(commands, { TOOLGATE_RUNNER_WALLS: 'nonsense' });
   await expect(broken.health()).rejects.toThrow('did not start; the log says why');
-  expect(broken.runner.awaySince()).toBeInstanceOf(Date);
+  expect(broken.runner.away()?.since).toBeInstanceOf(Date);
   await broken.close();
 }, 30_000);
 

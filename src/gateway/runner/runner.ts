@@ -7,15 +7,19 @@ import type { Mount } from '../../platform/http/server.ts';
 import { startReaper } from '../connectors/reaper.ts';
 import { commandsIn, type FileCommands } from './allowed-commands.ts';
 import type { InForce } from '../contract.ts';
-import { inForce } from './containment/in-force.ts';
+import { inForce, sharesPackages } from './containment/in-force.ts';
 import type { Site } from './containment/launch.ts';
 import { markName, Marks } from './containment/marks.ts';
 import { surveySystem, type SystemSettings } from './containment/system.ts';
 import { Watchdog } from './containment/watchdog.ts';
 import { removeLeftovers } from './data-directory.ts';
+import type { Ground } from './ground.ts';
+import { install } from './packages/install.ts';
+import { PackageShelf } from './packages/shelf.ts';
 import type { PinnedCommand } from './pinned-commands.ts';
 import { Processes } from './processes.ts';
 import { runnerMount } from './server.ts';
+import { startSweeper } from './sweeper.ts';
 
 export interface RunnerSettings {
   readonly key: string;
@@ -29,6 +33,8 @@ export interface RunnerSettings {
   readonly searched: readonly string[];
   readonly system: SystemSettings;
   readonly maxProcesses: number;
+  /** How long what servers keep stays after their last process; 0: for ever. */
+  readonly keepDays: number;
   pinnedCommands(): readonly PinnedCommand[];
 }
 
@@ -56,12 +62,13 @@ export async function createRunner(settings: RunnerSettings, log: Log): Promise<
   await fileCommands();
   const most = mostProcesses(settings.maxProcesses);
   const hidden = [settings.dataDir, settings.configFile, ...settings.hidden].map((one) => path.resolve(one));
+  const ground: Ground = { root: realRoot, hidden, searched: settings.searched };
+  const packages = sharesPackages(system) ? await packagesOf(settings, ground, site) : undefined;
   const processes = new Processes({
-    ...{ site, most },
-    ground: { root: realRoot, hidden, searched: settings.searched },
-    fileCommands,
+    ...{ site, most, ground, packages, fileCommands },
     pinnedCommands: settings.pinnedCommands,
   });
+  const sweeper = startSweeper({ root: realRoot, keepDays: settings.keepDays, processes, packages, log });
   const held = inForce(system);
   log.info(
     { inForce: held.map(({ feature, state, how }) => `${feature}: ${state} (${how})`) },
@@ -71,11 +78,21 @@ export async function createRunner(settings: RunnerSettings, log: Log): Promise<
     mount: runnerMount({ key: settings.key, processes, inForce: held, log }),
     inForce: held,
     async close() {
-      await processes.close();
+      sweeper.close();
+      await Promise.all([processes.close(), packages?.close()]);
       watchdog.close();
       reaper.close();
     },
   };
+}
+
+async function packagesOf(settings: RunnerSettings, ground: Ground, site: Site): Promise<PackageShelf> {
+  const root = path.join(settings.dataDir, 'packages');
+  await makeDirectory(root);
+  return new PackageShelf({
+    ...{ root: await realpath(root), searched: settings.searched, log: site.log },
+    install: (job) => install(job, ground, site),
+  });
 }
 
 function mostProcesses(inAll: number) {

@@ -15,7 +15,13 @@ export function inForce(system: System): InForce[] {
     openFiles,
     disk,
     network(system),
+    packages(system),
   ];
+}
+
+/** Packages that everybody runs are safe only where nobody can write what is mounted read-only for it. */
+export function sharesPackages({ walls, setpriv }: System): boolean {
+  return walls === 'bubblewrap' && (setpriv || process.getuid?.() !== 0);
 }
 
 const environment: InForce = {
@@ -129,6 +135,21 @@ function network({ closesNetwork, walls }: System): InForce {
       ? `open, loopback included, unless a server is set to "network": "none" (${walls})`
       : 'open, loopback included; a server that is set to "network": "none" does not start',
   };
+}
+
+function packages(system: System): InForce {
+  const feature = 'packages';
+  return sharesPackages(system)
+    ? {
+        feature,
+        state: 'on',
+        how: 'fetched once for everybody, in exact versions, and read-only for whoever runs them',
+      }
+    : {
+        feature,
+        state: 'off',
+        how: 'npx and uvx fetch them again for each server, tenant and person; install bubblewrap',
+      };
 }
 
 function looked(feature: string, seesProcesses: boolean): InForce {

@@ -55,7 +55,7 @@ async function holds(system: System): Promise<boolean> {
   const [home, temporary, sharedMemory] = [directory, directory, directory];
   const view = await viewOf({
     ...{ command: '/bin/sh', cwd: '/usr', home, temporary, sharedMemory },
-    ...{ named: [], reads: [], writes: [], searched: [], hidden: [] },
+    ...{ named: [], reads: [], writes: [], searched: [], hidden: [], packages: [] },
   });
   const limits = limitsOf({ network: system.closesNetwork ? 'none' : 'full' });
   const around = { limits, user: system.user, cwd: '/usr', view, processesOfUser: null };

@@ -26,7 +26,7 @@ symlinkSync(at('real'), at('link'));
 const project = at('project');
 const home = at('project', 'data', 'runner', 'x', 'home');
 const order: ViewOrder = {
-  ...{ command: 'tool', cwd: project, named: [], reads: [], writes: [], home },
+  ...{ command: 'tool', cwd: project, named: [], reads: [], writes: [], packages: [], home },
   ...{ temporary: at('t'), sharedMemory: at('s'), searched: [at('app/node_modules/.bin')] },
   hidden: [at('project/data'), at('project/mcp-servers.json'), at('project/.env'), at('nowhere/key')],
 };

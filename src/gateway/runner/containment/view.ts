@@ -24,6 +24,8 @@ export interface ViewOrder {
   readonly home: string;
   readonly temporary: string;
   readonly sharedMemory: string;
+  /** What everybody runs and nobody may change; links in there are not followed. */
+  readonly packages: readonly string[];
 }
 
 /** Everything of the system that programs need to run; of /etc only what they look things up in. */
@@ -65,6 +67,7 @@ export async function viewOf(order: ViewOrder): Promise<Shown[]> {
     [home, home],
   ] as const)
     view.set({ at, how: 'write', source });
+  for (const at of order.packages) view.set({ at, how: 'read', source: at });
   return view.sorted();
 }
 
