@@ -95,11 +95,27 @@ export async function runUnder(nodePath, args, env = {}) {
   const parentPipe = child.stdio[3];
   // A child that never reads, or has ended, resets the pipe; its exit code tells all there is to tell.
   parentPipe?.on('error', () => undefined);
+  const stopLooking = onceNpmIsGone(() => child.kill('SIGTERM'));
   return ended(child, (signal) => {
     // In a terminal, Ctrl-C has reached the whole process group. Forwarding it would be a second Ctrl-C.
     if (signal === 'SIGINT' && process.stdin.isTTY) parentPipe?.destroy();
     else child.kill(signal);
-  });
+  }).finally(stopLooking);
+}
+
+/**
+ * npm passes a signal on to the shell that it started this process in, and that ends without passing it on.
+ * @param {() => void} react
+ */
+function onceNpmIsGone(react) {
+  if (process.env['npm_lifecycle_event'] === undefined) return () => undefined;
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    react();
+  }, 250);
+  return () => clearInterval(timer);
 }
 
 /**
