@@ -13,7 +13,7 @@ await program(async () => {
   }
   const [{ run }, { processTerminal }] = await Promise.all([
     import('../cli/main.ts'),
-    import('../cli/terminal.ts'),
+    import('../cli/process-terminal.ts'),
   ]);
   return run(process.argv.slice(2), processTerminal());
 });

@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { adminListener } from '../test/admin-listener.ts';
 import { api as access, type Principal, serverId, serverView } from '../src/access/contract.ts';
 import { createAdminApp } from '../src/admin/index.ts';
 import { api } from '../src/catalog/contract.ts';
@@ -18,7 +19,11 @@ const principal: Principal = {
   ...{ authSource: 'admin-token', credentialId: 'admin-token' },
 };
 const entries = createKnownEntries(() => []);
-const state = { works: true, installed: [] as ReturnType<typeof serverOf>[] };
+const state = {
+  works: true,
+  fails: 'tools' as 'tools' | 'address',
+  installed: [] as ReturnType<typeof serverOf>[],
+};
 const seen: { tried: unknown[]; installed: unknown[] } = { tried: [], installed: [] };
 
 function serverOf(id: string, origin: object) {
@@ -32,8 +37,9 @@ function serverOf(id: string, origin: object) {
       command: null,
     },
     ...{ args: [], url: 'https://a.acme.com', headerNames: [], envNames: [], tools: null, toolOverrides: {} },
-    ...{ isolation: null, timeoutMs: 1, maxResponseBytes: 1, recordArguments: false, pin: 'warn' },
-    ...{ maxResultChars: 1, extensions: 'all', variables: {}, maxConnections: 1, managedBy: 'admin' },
+    ...{ account: null, isolation: null, timeoutMs: 1, maxResponseBytes: 1, recordArguments: false },
+    ...{ pin: 'warn', maxResultChars: 1, extensions: 'all', variables: {}, maxConnections: 1 },
+    managedBy: 'admin',
     origin: {
       ...{ entry: id, transport: 'http', auth: 'bearer', fields: ['token'], package: null, version: null },
       ...{ digest: null, pinned: null, installedAt: '2026-01-01T00:00:00Z', ...origin },
@@ -41,6 +47,12 @@ function serverOf(id: string, origin: object) {
     updatedAt: '2026-01-01T00:00:00Z',
   });
 }
+
+const groups = ['Readers', 'Writers'];
+const groupOf = (name: string) => ({
+  ...{ name, displayName: name, admin: false, tenant: null, externalIds: [], servers: [] },
+  ...{ toolOverrides: {}, memberCount: 0, managedBy: 'admin' as const },
+});
 
 const app = createAdminApp({
   ...{ log: createLog('silent'), version: '0', publicUrl: 'http://localhost' },
@@ -58,7 +70,7 @@ const app = createAdminApp({
     route(api.tryCatalogEntry, async ({ body }) => {
       seen.tried.push(body);
       const message = state.works ? 'It has 3 tools.' : 'It refuses the key, or wants one.';
-      const steps = [{ step: 'tools' as const, ok: state.works, message }];
+      const steps = [{ step: state.works ? ('tools' as const) : state.fails, ok: state.works, message }];
       return {
         ...{ ok: state.works, message, steps, era: null, protocolVersion: null, name: null },
         ...{ tools: 3, milliseconds: 1 },
@@ -74,60 +86,58 @@ const app = createAdminApp({
         next: ['Do\u001b[2J this.'],
       };
     }),
+    route(access.getGroup, async ({ params: { name } }) => {
+      if (!groups.includes(name)) throw new AppError('group_not_found', 404, `There is no group ${name}.`);
+      return groupOf(name);
+    }),
+    route(access.getTenant, async ({ params: { id } }) => ({
+      ...{ id, displayName: id, emailDomains: [], enabled: true, endpoints: [], variables: {}, groups: [] },
+      managedBy: 'admin' as const,
+    })),
     route(access.listGroups, async () => ({
-      items: ['Readers', 'Writers'].map((name) => ({
-        ...{ name, displayName: name, admin: false, tenant: null, externalIds: [], servers: [] },
-        ...{ toolOverrides: {}, memberCount: 0, managedBy: 'admin' as const },
-      })),
+      items: groups.map(groupOf),
       nextCursor: null,
     })),
   ],
 });
 
-let server: Server;
-let url: string;
-beforeAll(async () => {
-  const listener = getRequestListener((request) =>
-    app.fetch(request, { clientIp: '127.0.0.1', requestId: 'r1' }),
-  );
-  server = createServer((request, response) => void listener(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
+const { url } = adminListener(app);
 beforeEach(() => {
   state.works = true;
+  state.fails = 'tools';
   state.installed = [];
   seen.tried.length = 0;
   seen.installed.length = 0;
 });
 
-/** `answers` are what a person types, in order; without them nobody is there. */
-async function toolgate(line: string, answers?: readonly string[], env: Record<string, string> = {}) {
+/** What a person types, in order, or what is piped in; without either nobody is there. */
+async function toolgate(
+  line: string,
+  given?: readonly string[] | { readonly piped: string },
+  env: Record<string, string> = {},
+) {
   let out = '';
   let errors = '';
-  const left = [...(answers ?? [])];
+  const piped = given && 'piped' in given ? given.piped : undefined;
+  const left = given && !('piped' in given) ? [...given] : [];
   const hidden: string[] = [];
   const answer = async (question: string) => {
     errors += question;
     return left.shift() ?? '';
   };
   const input: Input = {
-    ...{ isPerson: true, read: async () => '', ask: answer },
+    ...{ isPerson: piped === undefined, read: async () => piped ?? '', ask: answer },
     askHidden: async (question) => {
       hidden.push(question);
       return answer(question);
     },
   };
   const code = await run(line.split(' '), {
-    env: { PUBLIC_URL: url, TOOLGATE_ADMIN_TOKEN: 'right', ...env },
+    env: { PUBLIC_URL: url(), TOOLGATE_ADMIN_TOKEN: 'right', ...env },
     write: (text) => void (out += text),
     writeError: (text) => void (errors += text),
     complain: (message) => void (errors += `toolgate: ${message}\n`),
-    ...(answers && { input }),
+    ...(given && { input }),
   });
   return { code, out, errors, hidden, left };
 }
@@ -171,6 +181,31 @@ test('a program gives everything, secrets by the environment', async () => {
   ]);
 });
 
+test('a secret comes out of a file or standard input, never out of the command line', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'toolgate-add-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'key');
+  writeFileSync(file, '\uFEFFghp_from-a-file\r\n');
+  const line = 'add github --transport http --auth bearer --groups Readers';
+  expect(await toolgate(`${line} --set-file token=${file}`)).toMatchObject({ code: 0 });
+  expect(await toolgate(`${line} --set-file token=-`, { piped: 'ghp_piped\n' })).toMatchObject({ code: 0 });
+  expect(await toolgate(`${line} --set-file token=-`, ['ghp_typed'])).toMatchObject({
+    code: 0,
+    hidden: ['token: '],
+  });
+  expect(seen.installed.map((body) => (body as { values: object }).values)).toEqual([
+    { token: 'ghp_from-a-file' },
+    { token: 'ghp_piped' },
+    { token: 'ghp_typed' },
+  ]);
+  const refused = await toolgate(`${line} --set token=ghp_canary`);
+  expect(refused.code).toBe(1);
+  expect(refused.errors).toContain('token is a secret');
+  expect(refused.errors).toContain('--set-env token=VARIABLE or --set-file token=FILE');
+  expect(refused.errors).not.toContain('canary');
+  expect([seen.tried.length, seen.installed.length]).toEqual([3, 3]);
+});
+
 test('what is missing is named when nobody can be asked, and nothing is tried', async () => {
   const added = await toolgate('add slack-bot --set SLACK_TEAM_ID=T1');
   expect(added.code).toBe(1);
@@ -190,17 +225,43 @@ test('where one of several keys is enough, the asking ends with the first', asyn
 
 test('what failed to connect is not installed, unless a person or --force says so', async () => {
   state.works = false;
-  const line = 'add github --transport http --auth bearer --set token=x --groups Readers';
-  expect(await toolgate(line)).toMatchObject({ code: 1, errors: expect.stringContaining('--force') });
-  expect(await toolgate(line, ['n'])).toMatchObject({ code: 1 });
+  const line = 'add github --transport http --auth bearer --set-env token=GH --groups Readers';
+  const env = { GH: 'ghp_secret' };
+  expect(await toolgate(line, undefined, env)).toMatchObject({
+    code: 1,
+    errors: expect.stringContaining('--force'),
+  });
+  expect(await toolgate(line, ['n'], env)).toMatchObject({ code: 1 });
   expect(seen.installed).toEqual([]);
-  expect(await toolgate(line, ['y'])).toMatchObject({
+  expect(await toolgate(line, ['y'], env)).toMatchObject({
     code: 1,
     out: expect.stringContaining('is installed'),
   });
-  expect(await toolgate(`${line} --force`)).toMatchObject({ code: 1 });
+  expect(await toolgate(`${line} --force`, undefined, env)).toMatchObject({ code: 1 });
   expect(seen.installed).toHaveLength(2);
-  expect(await toolgate(`${line} --no-try`)).toMatchObject({ code: 0 });
+  expect(await toolgate(`${line} --no-try`, undefined, env)).toMatchObject({ code: 0 });
+});
+
+test('an address that may not be reached is not installed, and nobody is told that it could be', async () => {
+  Object.assign(state, { works: false, fails: 'address' });
+  const refused = await toolgate('add everything --groups Readers --force', ['y']);
+  expect(refused).toMatchObject({ code: 1, left: ['y'] });
+  expect(refused.errors).toContain('this address may not be reached');
+  expect(refused.errors).not.toContain('--force');
+  expect(seen.installed).toEqual([]);
+});
+
+test('a group that is not there is told before anything is tried', async () => {
+  expect(await toolgate('add everything --groups Readers,Nobody')).toMatchObject({
+    code: 1,
+    errors: 'toolgate: There is no group Nobody.\n',
+  });
+  expect(seen.tried).toEqual([]);
+});
+
+test('the help shows no empty lists, and a first start is announced', async () => {
+  expect((await toolgate('add --help')).out).not.toContain('[]');
+  expect((await toolgate('add everything --groups Readers')).errors).toContain('may have to fetch a package');
 });
 
 test('a dry run tries it and installs nothing', async () => {
@@ -225,6 +286,9 @@ test.each([
   ['add github --transport nowhere', 1],
   ['add github --transport http --auth bearer --set token', 1],
   ['add github --transport http --auth bearer --set-env token=NOT_THERE', 1],
+  ['add github --transport http --auth bearer --set-file token=/nowhere/key', 1],
+  ['add github --transport http --auth bearer --set-file token=-', 1],
+  ['add github --transport http --auth bearer --set-env token=PATH --set-file token=/etc/hostname', 1],
   ['add nothing-of-this-name', 1],
   ['catalog search --auth nonsense', 2],
 ])('"toolgate %s" fails with exit code %i', async (line, code) => {

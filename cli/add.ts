@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import type { z } from 'zod';
 import { api as access } from '../src/access/contract.ts';
 import { api, type installResult, type tryResult } from '../src/catalog/contract.ts';
-import { type Call, CallError, connect } from './call.ts';
+import { type Call, connect } from './call.ts';
 import { chooseForm, type Details, fillForm, type Form, personAt, type Wanted } from './fill-form.ts';
-import { type Outcome, plain, table, type Terminal } from './terminal.ts';
+import { CallError, type Outcome, plain, table, type Terminal } from './terminal.ts';
 
 interface Options extends Wanted {
   readonly as?: string;
@@ -23,7 +23,7 @@ interface Options extends Wanted {
 const tryTimeoutMs = 90_000;
 
 export function addCommand(terminal: Terminal, outcome: Outcome): Command {
-  const several = (value: string, before: string[]) => [...before, value];
+  const several = (value: string, before: readonly string[] = []) => [...before, value];
   return new Command('add')
     .description('install a server of the catalog: asks for what it needs, tries it, grants it')
     .argument('<id>', 'id in the catalog; see "toolgate catalog search"')
@@ -31,13 +31,9 @@ export function addCommand(terminal: Terminal, outcome: Outcome): Command {
     .option('--auth <kind>', 'how to sign in: none, oauth, bearer, api-key or basic')
     .option('--tenant <id>', 'the values are this tenant’s, instead of everybody’s')
     .option('--groups <names>', 'who gets it, separated by commas')
-    .option(
-      '--set <name=value>',
-      'fill a field in; a secret is better asked for, or read with --set-env',
-      several,
-      [],
-    )
-    .option('--set-env <name=variable>', 'fill a field in from an environment variable', several, [])
+    .option('--set <name=value>', 'fill a field in that is no secret', several)
+    .option('--set-env <name=variable>', 'fill a field in from an environment variable', several)
+    .option('--set-file <name=file>', 'fill a field in from a file, - for standard input', several)
     .option('--as <id>', 'id of the server (default: that of the entry)')
     .option('--name <name>', 'what people see')
     .option('--pin <version>', 'this version, instead of the one that the catalog or the registry names')
@@ -49,13 +45,15 @@ export function addCommand(terminal: Terminal, outcome: Outcome): Command {
     .action(async (id: string, options: Options, command: Command) => {
       const { call, json } = connect(command, terminal);
       const details = await call(api.getCatalogEntry, { params: { id } });
+      await assertThere(options, call);
       const form = await chooseForm(details, options, terminal);
       if (!json) tellBefore(details, form, terminal);
       const values = await fillForm(forExisting(details, form, options), options, terminal);
       const chosen = { transport: form.transport, auth: form.auth, values, ...versionOf(options) };
+      if (options.try && !json) tellTrying(form, terminal);
       const tried = options.try ? await attempt(call, id, chosen) : undefined;
       if (tried && !json) tellTried(tried, terminal);
-      if (tried && !tried.ok) await insist(options, terminal);
+      if (tried && !tried.ok) await insist(tried, options, terminal);
       if (options.dryRun) return json ? print(terminal, { tried }) : undefined;
       const groups = await groupsFor(options, call, terminal);
       const installed = await call(api.installCatalogEntry, {
@@ -63,7 +61,7 @@ export function addCommand(terminal: Terminal, outcome: Outcome): Command {
         body: { ...chosen, ...settingsOf(options), groups },
       });
       if (json) return print(terminal, { tried, installed });
-      tellInstalled(installed, terminal);
+      tellInstalled(installed, options, terminal);
       if (tried && !tried.ok) outcome.code = 1;
     });
 }
@@ -98,6 +96,12 @@ function versionOf({ pin }: Options): { version?: string } {
   return pin === undefined ? {} : { version: pin };
 }
 
+/** What is misspelled is told before anything is started or asked for. */
+async function assertThere({ groups, tenant }: Options, call: Call): Promise<void> {
+  if (tenant !== undefined) await call(access.getTenant, { params: { id: tenant } });
+  for (const name of namesIn(groups ?? '')) await call(access.getGroup, { params: { name } });
+}
+
 /** Those of the option, else those that a person names; nobody else gets it without being asked for. */
 async function groupsFor({ groups }: Options, call: Call, terminal: Terminal): Promise<string[]> {
   if (groups !== undefined) return namesIn(groups);
@@ -116,7 +120,14 @@ function namesIn(text: string): string[] {
     .filter((name) => name !== '');
 }
 
-async function insist({ force, dryRun }: Options, terminal: Terminal): Promise<void> {
+async function insist(
+  { steps }: z.infer<typeof tryResult>,
+  { force, dryRun }: Options,
+  terminal: Terminal,
+): Promise<void> {
+  // The installation refuses such an address as well, whatever anybody says.
+  if (steps.some(({ step, ok }) => step === 'address' && ok === false))
+    throw new CallError('Nothing was installed; this address may not be reached, or cannot be found.');
   if (force) return;
   const person = dryRun ? undefined : personAt(terminal);
   const answer = person && (await person.ask('Install it all the same (y, default n)? '));
@@ -125,8 +136,14 @@ async function insist({ force, dryRun }: Options, terminal: Terminal): Promise<v
 }
 
 function tellBefore({ name, howTo, warnings }: Details, form: Form, terminal: Terminal): void {
-  const lines = [`${name}: ${form.reaches}`, ...howTo, ...warnings, ...form.warnings];
+  const way = `--transport ${form.transport} --auth ${form.auth}`;
+  const lines = [`${name}: ${form.reaches} (${way})`, ...howTo, ...warnings, ...form.warnings];
   terminal.writeError(`${lines.map(plain).join('\n')}\n\n`);
+}
+
+function tellTrying({ reaches }: Form, terminal: Terminal): void {
+  const mayTakeLong = /^https?:/.test(reaches) ? '' : '; a first start may have to fetch a package';
+  terminal.writeError(`Trying it${mayTakeLong} …\n`);
 }
 
 function tellTried({ steps }: z.infer<typeof tryResult>, terminal: Terminal): void {
@@ -137,11 +154,13 @@ function tellTried({ steps }: z.infer<typeof tryResult>, terminal: Terminal): vo
 
 function tellInstalled(
   { server, created, credentials, variables, groups, next }: z.infer<typeof installResult>,
+  { replace }: Options,
   terminal: Terminal,
 ): void {
+  const before = replace ? 'is installed anew' : 'was there already';
   const stored = [...credentials.map((name) => `key ${name}`), ...variables];
   const lines = [
-    created ? `The server ${server.id} is installed.` : `The server ${server.id} has further values.`,
+    created ? `The server ${server.id} is installed.` : `The server ${server.id} ${before}.`,
     ...(stored.length === 0 ? [] : [`Stored: ${stored.join(', ')}.`]),
     ...(groups.length === 0 ? [] : [`Granted to ${groups.join(', ')}.`]),
     ...next,

@@ -4,10 +4,8 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { errorBody } from '../src/admin/contract.ts';
 import type { Endpoint } from '../src/platform/contract.ts';
-import type { Terminal } from './terminal.ts';
-
-/** What went wrong, as one sentence for the person at the terminal. */
-export class CallError extends Error {}
+import { readSecret } from './read-text.ts';
+import { CallError, type Terminal } from './terminal.ts';
 
 export interface CallInput<E extends Endpoint> {
   readonly params?: z.input<E['params']>;
@@ -28,7 +26,7 @@ export interface Connection {
 
 interface Address {
   readonly url?: string;
-  readonly token?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -44,8 +42,9 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
     /\/+$/,
     '',
   );
+  let given: Promise<string> | undefined;
   const call: Call = async (endpoint, input = {}) => {
-    const token = options.token ?? (env['TOOLGATE_ADMIN_TOKEN'] || storedToken(env));
+    const token = await (given ??= adminToken(options, terminal));
     const address = `${url}/mcp-admin/api${target(endpoint, input)}`;
     const init: RequestInit = {
       method: endpoint.method,
@@ -101,13 +100,18 @@ async function refusal(response: Response): Promise<string> {
   return response.status >= 500 ? `${message} (request ${requestId})` : message;
 }
 
+async function adminToken({ tokenFile }: Address, terminal: Terminal): Promise<string> {
+  if (tokenFile !== undefined) return readSecret(tokenFile, terminal, 'admin token');
+  return terminal.env['TOOLGATE_ADMIN_TOKEN'] || storedToken(terminal.env);
+}
+
 function storedToken(env: Terminal['env']): string {
   const file = path.join(env['TOOLGATE_DATA_DIR'] || '.toolgate', 'admin-token');
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
     throw new CallError(
-      `There is no admin token: give --token or TOOLGATE_ADMIN_TOKEN, or run this where ${file} is.`,
+      `There is no admin token: give --token-file or TOOLGATE_ADMIN_TOKEN, or run this where ${file} is.`,
       { cause },
     );
   }

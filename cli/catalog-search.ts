@@ -40,6 +40,10 @@ export function catalogSearchCommand(terminal: Terminal): Command {
       ]);
       const heads = ['ID', 'NAME', 'REACHED BY', 'SIGNING IN', 'INSTALLED AS', ''];
       terminal.write(table(heads, rows, 'Nothing fits.'));
+      if (rows.length === 0 && filter.category !== undefined) {
+        const { categories } = await call(api.countCatalog);
+        terminal.writeError(`The categories are ${categories.map(({ value }) => value).join(', ')}.\n`);
+      }
       if (page.nextCursor !== null)
         terminal.writeError('There are more; narrow the search, or raise --limit.\n');
     });

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import type { z } from 'zod';
 import { api, type importAnswer, importFormat } from '../src/secrets/contract.ts';
-import { CallError, connect } from './call.ts';
-import { plain, table, type Terminal } from './terminal.ts';
+import { connect } from './call.ts';
+import { readText } from './read-text.ts';
+import { CallError, plain, table, type Terminal } from './terminal.ts';
 
 interface Options {
   readonly tenant?: string;
@@ -30,9 +30,9 @@ export function credentialsImportCommand(terminal: Terminal): Command {
     .option('--yes', 'do not ask')
     .action(async (file: string, options: Options, command: Command) => {
       const { call, json } = connect(command, terminal);
-      const format = options.format ?? (/\.csv$/i.test(file) ? 'csv' : 'env');
+      const format = options.format ?? (/\.(?:csv|tsv|txt)$/i.test(file) ? 'csv' : 'env');
       const { tenant, skipErrors } = options;
-      const body = { format, text: await textOf(file), tenant, allOrNothing: skipErrors !== true };
+      const body = { format, text: await readText(file), tenant, allOrNothing: skipErrors !== true };
       const preview = await call(api.importKeys, { body: { ...body, dryRun: true } });
       const isEnd = options.dryRun === true || preview.stored === 0;
       if (!json) terminal.write(shown(preview));
@@ -54,14 +54,6 @@ export function credentialsImportCommand(terminal: Terminal): Command {
             : `Stored ${counted(answer.stored, 'key')}. Delete ${plain(file)}.\n`,
         );
     });
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CallError(`${file} cannot be read.`, { cause });
-  }
 }
 
 async function requireYes({ input }: Terminal, { yes }: Options, count: number): Promise<void> {

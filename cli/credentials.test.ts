@@ -1,10 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { getRequestListener } from '@hono/node-server';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { adminListener } from '../test/admin-listener.ts';
 import { asOwner } from '../test/database.ts';
 import { keysWorld } from '../test/keys-world.ts';
 import { sql } from 'kysely';
@@ -38,24 +39,8 @@ const world = await keysWorld({
   ],
 });
 const directory = mkdtempSync(path.join(tmpdir(), 'toolgate-credentials-'));
-let server: Server;
-let url: string;
-
-const listener = getRequestListener((request) =>
-  world.app.fetch(request, { clientIp: '127.0.0.1', requestId: 'r1' }),
-);
-
-beforeAll(async () => {
-  server = createServer((request, response) => void listener(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(directory, { recursive: true });
-});
+const { url } = adminListener(world.app);
+afterAll(() => rmSync(directory, { recursive: true }));
 
 beforeEach(() =>
   asOwner(world.db, (owner) =>
@@ -83,7 +68,7 @@ async function toolgate(line: string, given?: string | readonly string[]) {
   };
   const writeError = (text: string) => void (errors += text);
   const code = await run(line.split(' '), {
-    env: { PUBLIC_URL: url, TOOLGATE_ADMIN_TOKEN: 'admin' },
+    env: { PUBLIC_URL: url(), TOOLGATE_ADMIN_TOKEN: 'admin' },
     write: (text) => void (out += text),
     writeError,
     complain: (message) => writeError(`toolgate: ${message}\n`),
@@ -92,7 +77,7 @@ async function toolgate(line: string, given?: string | readonly string[]) {
   return { code, out, errors, asked };
 }
 
-function fileWith(name: string, text: string): string {
+function fileWith(name: string, text: string | Buffer): string {
   const file = path.join(directory, name);
   writeFileSync(file, text);
   return file;
@@ -127,11 +112,21 @@ test.each([
 
 test('somebody at a terminal is asked for the key, which no argument takes', async () => {
   const asked = await toolgate('credentials set crm --name user', ['typed-in-by-hand']);
-  expect(asked).toMatchObject({ code: 0, asked: ['Key "user" of crm: '] });
+  expect(asked).toMatchObject({ code: 0, asked: ['key "user" of crm: '] });
   expect(await world.stored()).toEqual({ 'shared - - crm user': 'typed-in-by-hand' });
   expect((await toolgate('credentials set github ghp_as-an-argument', ['x'])).code).toBe(2);
   expect(await toolgate('credentials set github', [''])).toMatchObject({ code: 1 });
   expect(await toolgate('credentials set github')).toMatchObject({ code: 1 });
+});
+
+test.each(['bin/toolgate.mjs', 'cli/main.ts'])('what is piped into %s arrives', async (program) => {
+  const child = spawn(process.execPath, [program, 'credentials', 'set', 'github'], {
+    env: { ...process.env, PUBLIC_URL: url(), TOOLGATE_ADMIN_TOKEN: 'admin' },
+  });
+  child.stdin.end('piped-in-for-real\n');
+  const [out, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  expect([code, out]).toEqual([0, 'The key "default" of github is set for everybody.\n']);
+  expect(await world.stored()).toEqual({ 'shared - - github default': 'piped-in-for-real' });
 });
 
 test('what may be a mistake is told', async () => {
@@ -192,6 +187,17 @@ test('rows that are wrong keep the others out, unless they are to be skipped', a
   expect(await world.stored()).toEqual({});
   expect(await toolgate(`credentials import ${file} --yes --skip-errors`)).toMatchObject({ code: 0 });
   expect(Object.keys(await world.stored())).toHaveLength(2);
+});
+
+test('what Excel writes is read or refused, and nothing is stored damaged', async () => {
+  const tabs = csv.replaceAll(',', '\t').replaceAll('\n', '\r\n').replace('1234', 'ü234');
+  const file = fileWith('keys.txt', Buffer.from(`\uFEFF${tabs}`, 'utf16le'));
+  expect(await toolgate(`credentials import ${file} --yes`)).toMatchObject({ code: 0 });
+  expect((await world.stored())['shared - - github default']).toBe('canary-value-ü234');
+  const old = fileWith('old.csv', Buffer.from(csv.replace('1234', 'ü234').replaceAll(',', ';'), 'latin1'));
+  const refused = await toolgate(`credentials import ${old} --yes`);
+  expect(refused).toMatchObject({ code: 1, out: '' });
+  expect(refused.errors).toMatch(/old\.csv is not UTF-8: line 2 .*"CSV UTF-8"/);
 });
 
 test('a .env file is known by its name', async () => {

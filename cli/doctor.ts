@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import { z } from 'zod';
 import { api } from '../src/admin/contract.ts';
 import { api as gateway } from '../src/gateway/contract.ts';
-import { CallError, type Connection, connect, request } from './call.ts';
-import { type Outcome, table, type Terminal } from './terminal.ts';
+import { type Connection, connect, request } from './call.ts';
+import { CallError, type Outcome, table, type Terminal } from './terminal.ts';
 
 /** `state` is `bad` when Toolgate cannot do its work because of it. */
 interface Finding {
@@ -93,11 +93,11 @@ async function configFile({ call }: Connection): Promise<Omit<Finding, 'check'>>
 /** Where servers run that are processes, and everything that holds them there. */
 async function runner({ call }: Connection): Promise<Finding[]> {
   try {
-    const { mode, answers, message, inForce } = await call(gateway.getRunner, {});
+    const { mode, answers, message, awaySince, inForce } = await call(gateway.getRunner, {});
     const first: Finding = {
       check: 'runner',
       state: answers ? 'ok' : 'warn',
-      message: `${mode}: ${message}`,
+      message: awaySince === null ? `${mode}: ${message}` : `${mode}: ${message} Away since ${awaySince}.`,
     };
     const held = inForce.map(({ feature, state, how }): Finding => {
       const shown = state === 'on' ? how : `${state}: ${how}`;

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { catalogDetails, CatalogField, catalogForm } from '../src/catalog/contract.ts';
-import { CallError } from './call.ts';
 import { fieldLine } from './catalog-show.ts';
-import { type Input, plain, type Terminal } from './terminal.ts';
+import { readSecret } from './read-text.ts';
+import { CallError, type Input, plain, type Terminal } from './terminal.ts';
 
 export type Details = z.infer<typeof catalogDetails>;
 export type Form = z.infer<typeof catalogForm>;
@@ -11,9 +11,11 @@ export interface Wanted {
   readonly transport?: string;
   readonly auth?: string;
   /** NAME=VALUE, as typed. */
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   /** NAME=VARIABLE: the value is in the environment, where no process list shows it. */
-  readonly setEnv: readonly string[];
+  readonly setEnv?: readonly string[];
+  /** NAME=FILE, or NAME=- for standard input. */
+  readonly setFile?: readonly string[];
 }
 
 /** The way and the kind of signing in that are meant: what is asked for, else what a person chooses, else the first. */
@@ -44,7 +46,7 @@ export async function fillForm(
   wanted: Wanted,
   terminal: Terminal,
 ): Promise<Record<string, string>> {
-  const values = { ...pairsOf(wanted.set), ...fromEnvironment(pairsOf(wanted.setEnv), terminal) };
+  const values = await givenTo(form, wanted, terminal);
   const person = personAt(terminal);
   for (const field of form.fields.filter(({ required }) => required)) {
     if (Object.hasOwn(values, field.name)) continue;
@@ -85,7 +87,7 @@ function missing({ fields, oneOf }: Form, values: Readonly<Record<string, string
   const lines = [...absent.map(fieldLine), ...(oneOf.length === 0 ? [] : [`one of ${oneOf.join(', ')}`])];
   return new CallError(
     plain(
-      `These are missing: ${lines.join('; ')}. Give them with --set NAME=VALUE, or secrets with --set-env.`,
+      `These are missing: ${lines.map((line) => line.replace(/\.$/, '')).join('; ')}. Give them with --set NAME=VALUE; secrets with --set-env NAME=VARIABLE or --set-file NAME=FILE.`,
     ),
   );
 }
@@ -94,10 +96,31 @@ export function personAt({ input }: Terminal): Input | undefined {
   return input?.isPerson ? input : undefined;
 }
 
-function pairsOf(texts: readonly string[]): Record<string, string> {
+/** What the command line gives. Throws CallError for a secret on it, or a field that is given twice. */
+async function givenTo(form: Form, wanted: Wanted, terminal: Terminal): Promise<Record<string, string>> {
+  const typed = pairsOf(wanted.set ?? [], '--set NAME=VALUE');
+  const secret = form.fields.find(({ name, secret }) => secret && Object.hasOwn(typed, name));
+  if (secret) throw onCommandLine(secret.name);
+  const variables = pairsOf(wanted.setEnv ?? [], '--set-env NAME=VARIABLE');
+  const files = pairsOf(wanted.setFile ?? [], '--set-file NAME=FILE');
+  const names = [typed, variables, files].flatMap((pairs) => Object.keys(pairs));
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw new CallError(`${plain(twice)} is given twice; nothing was changed.`);
+  const values = { ...typed, ...fromEnvironment(variables, terminal) };
+  for (const [name, file] of Object.entries(files)) values[name] = await readSecret(file, terminal, name);
+  return values;
+}
+
+function onCommandLine(name: string): CallError {
+  return new CallError(
+    `${name} is a secret, and everybody on this machine can read a command line: leave it out and be asked for it, or give --set-env ${name}=VARIABLE or --set-file ${name}=FILE (- for standard input). Nothing was changed.`,
+  );
+}
+
+function pairsOf(texts: readonly string[], usage: string): Record<string, string> {
   const pairs = texts.map((text) => {
     const at = text.indexOf('=');
-    if (at < 1) throw new CallError('--set and --set-env take NAME=VALUE.');
+    if (at < 1 || at === text.length - 1) throw new CallError(`It is ${usage}; nothing was changed.`);
     return [text.slice(0, at), text.slice(at + 1)];
   });
   return Object.fromEntries(pairs);

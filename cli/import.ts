@@ -1,14 +1,14 @@
-import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { api as accessApi } from '../src/access/contract.ts';
-import { api as secretsApi } from '../src/secrets/contract.ts';
-import { type Call, CallError, connect } from './call.ts';
+import { type Call, connect } from './call.ts';
 import { serversIn, withPlan } from './import/edit-config.ts';
 import { type Format, formats, type Plan, type PlannedServer } from './import/plan.ts';
 import { ImportError, readPlan } from './import/read-plan.ts';
-import { plain, table, type Terminal } from './terminal.ts';
+import { FileChanged, replaceFile } from './import/replace-file.ts';
+import { setKey } from './key-owner.ts';
+import { bytesAt, readText, textIn } from './read-text.ts';
+import { CallError, plain, table, type Terminal } from './terminal.ts';
 
 interface Options {
   readonly format?: Format;
@@ -39,19 +39,19 @@ export function importCommand(terminal: Terminal): Command {
     .option('--write', 'write the config file and store the keys')
     .action(async (file: string, options: Options, command: Command) => {
       const target = options.config ?? (terminal.env['TOOLGATE_CONFIG'] || 'mcp-servers.json');
-      const before = await readOr(target, '');
-      const plan = planOf(await readOr(file), options.format, before);
+      const bytes = await bytesAt(target);
+      const before = textIn(bytes ?? Buffer.alloc(0), target);
+      const plan = planOf(await readText(file), options.format, before);
       const after = edited(before, plan);
       const { call, json } = connect(command, terminal);
-      if (json) return terminal.write(`${JSON.stringify(shown(plan, options), null, 2)}\n`);
-      terminal.write(report(plan));
-      if (options.write === undefined) {
-        terminal.write(`\nNothing was changed. With --write this goes into ${target}.\n`);
-        return;
-      }
-      await replaceFile(target, after);
-      terminal.write(`\nWritten to ${target}.\n`);
-      if (options.keys) await storeKeys(plan, options.tenant, call, terminal);
+      const say = (text: string) => void (json || terminal.write(text));
+      say(report(plan));
+      if (options.write) {
+        await write(target, bytes, after);
+        say(`\nWritten to ${plain(target)}${bytes === null ? ', which you alone may read' : ''}.\n`);
+        if (options.keys) await storeKeys(plan, options.tenant, call, terminal);
+      } else say(`\nNothing was changed. With --write this goes into ${plain(target)}.\n`);
+      if (json) terminal.write(`${JSON.stringify(shown(plan, options), null, 2)}\n`);
     });
 }
 
@@ -129,14 +129,15 @@ async function storeKeys(
 ): Promise<void> {
   const withKeys = plan.servers.filter(({ keys }) => keys.length > 0);
   if (withKeys.length === 0) return;
+  terminal.writeError('Storing the keys, as soon as Toolgate has read the file …\n');
   for (const server of withKeys) {
     await untilKnown(server, call);
     for (const { name, value } of server.keys)
-      await storeKey({ server: server.id, name, value, tenant }, call);
+      await setKey(call, tenant === undefined ? {} : { tenant }, { server: server.id, name }, value);
   }
   const whose =
     tenant === undefined ? 'for everybody who has no key of their own' : `for the tenant ${tenant}`;
-  terminal.write(
+  terminal.writeError(
     `Stored the keys of ${withKeys.map(({ id }) => id).join(', ')}, ${whose}. Delete them from the other file.\n`,
   );
 }
@@ -158,38 +159,14 @@ async function untilKnown({ id }: PlannedServer, call: Call): Promise<void> {
   }
 }
 
-async function storeKey(
-  key: { server: string; name: string; value: string; tenant: string | undefined },
-  call: Call,
-): Promise<void> {
-  const { server, name, value, tenant } = key;
-  const body = { name, value };
-  if (tenant === undefined) await call(secretsApi.putSharedKey, { params: { server }, body });
-  else await call(secretsApi.putTenantKey, { params: { id: tenant, server }, body });
-}
-
-async function readOr(file: string, missing?: string): Promise<string> {
+async function write(file: string, before: Buffer | null, text: string): Promise<void> {
   try {
-    return await readFile(file, 'utf8');
+    await replaceFile(file, before, text);
   } catch (cause) {
-    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    if (isMissing && missing !== undefined) return missing;
-    throw new CallError(`${file} cannot be read${isMissing ? ': there is no such file' : ''}.`, { cause });
-  }
-}
-
-/** As a whole or not at all: a running gate reads the file at any moment. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const real = await realpath(file).catch(() => file);
-  const draft = path.join(path.dirname(real), `.${path.basename(real)}.import`);
-  const mode = await stat(real).then(
-    (found) => found.mode & 0o777,
-    () => 0o644,
-  );
-  try {
-    await writeFile(draft, text, { mode });
-    await rename(draft, real);
-  } catch (cause) {
-    throw new CallError(`${file} cannot be written; nothing was changed.`, { cause });
+    const why =
+      cause instanceof FileChanged
+        ? 'was changed by somebody else meanwhile; run the command again'
+        : 'cannot be written';
+    throw new CallError(`${plain(file)} ${why}. Nothing was changed.`, { cause });
   }
 }

@@ -11,7 +11,7 @@ export function keysListCommand(terminal: Terminal): Command {
       const answer = await call(api.listMasterKeys);
       if (json) return terminal.write(`${JSON.stringify(answer, null, 2)}\n`);
       const rows = answer.items.map(({ id, inForce, held, source, secrets, firstUsedAt, retiredAt }) => [
-        ...[id, stateOf({ inForce, held, retiredAt }), source ?? '', String(secrets), firstUsedAt ?? ''],
+        ...[id, stateOf({ inForce, held, retiredAt }), source ?? '-', String(secrets), firstUsedAt ?? '-'],
       ]);
       terminal.write(
         table(['KEY', 'STATE', 'FROM', 'SECRETS', 'FIRST USED'], rows, 'There are no master keys.'),

@@ -1,7 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { adminListener } from '../test/admin-listener.ts';
 import type { Principal } from '../src/access/contract.ts';
 import { createAdminApp } from '../src/admin/index.ts';
 import { route } from '../src/platform/contract.ts';
@@ -69,16 +67,7 @@ const app = createAdminApp({
   ],
 });
 
-let server: Server;
-let url = '';
-beforeAll(async () => {
-  const about = { requestId: 'r-1', clientIp: '127.0.0.1' };
-  const admin = getRequestListener((request) => app.fetch(request, about));
-  server = createServer((request, response) => void admin(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+const { url } = adminListener(app);
 beforeEach(() => {
   seen.length = 0;
   looks = [];
@@ -87,8 +76,8 @@ beforeEach(() => {
 
 async function cli(...args: string[]) {
   const text = { out: '', error: '' };
-  const code = await run(['--url', url, '--token', 'right', 'keys', ...args], {
-    env: {},
+  const code = await run(['--url', url(), 'keys', ...args], {
+    env: { TOOLGATE_ADMIN_TOKEN: 'right' },
     write: (more) => void (text.out += more),
     writeError: (more) => void (text.error += more),
     complain: (message) => void (text.error += message),
@@ -101,8 +90,8 @@ test('the list shows the keys by their ids, and whose secrets cannot be opened, 
   expect(code).toBe(0);
   expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
     ['KEY', 'STATE', 'FROM', 'SECRETS', 'FIRST USED'],
-    [k1, 'not here', '1'],
-    [k2, 'in force', 'azure', '9'],
+    [k1, 'not here', '-', '1', '-'],
+    [k2, 'in force', 'azure', '9', '-'],
     ['SERVER', 'NAME', 'OF', 'TENANT', 'CANNOT BE OPENED: IT', 'KEY'],
     ['github', 'default [2J', 'user alice@acme.com', 'acme', closed.reason, k1],
     [''],

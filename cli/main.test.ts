@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { getRequestListener } from '@hono/node-server';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { adminListener } from '../test/admin-listener.ts';
 import { api as access, type Principal } from '../src/access/contract.ts';
 import type { ApplyOptions, ConfigChange } from '../src/admin/contract.ts';
 import { configRoutes, createAdminApp } from '../src/admin/index.ts';
@@ -74,6 +72,7 @@ const app = createAdminApp({
     ),
     route(gateway.getRunner, async () => ({
       ...{ mode: 'child' as const, answers: true, message: 'The runner answers.', processes: 1 },
+      awaySince: null,
       inForce: [
         { feature: 'memory', state: 'on' as const, how: 'control groups' },
         { feature: 'disk', state: 'partly' as const, how: 'measured' },
@@ -88,26 +87,10 @@ const app = createAdminApp({
 });
 
 const directory = mkdtempSync(path.join(tmpdir(), 'toolgate-cli-'));
-let server: Server;
-let url: string;
-
-beforeAll(async () => {
-  const admin = getRequestListener((request) =>
-    app.fetch(request, { clientIp: '127.0.0.1', requestId: 'r1' }),
-  );
-  server = createServer((request, response) => {
-    if (request.url?.startsWith('/mcp-admin/')) void admin(request, response);
-    else response.setHeader('content-type', 'application/json').end(JSON.stringify(state.ready));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const { url } = adminListener(app, (_request, response) => {
+  response.setHeader('content-type', 'application/json').end(JSON.stringify(state.ready));
 });
-
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => rmSync(directory, { recursive: true }));
 
 async function toolgate(line: string, env: Record<string, string> = {}) {
   let out = '';
@@ -115,7 +98,7 @@ async function toolgate(line: string, env: Record<string, string> = {}) {
   seen.length = 0;
   const writeError = (text: string) => void (errors += text);
   const code = await run(line.split(' '), {
-    env: { PUBLIC_URL: url, TOOLGATE_ADMIN_TOKEN: 'right', TOOLGATE_DATA_DIR: directory, ...env },
+    env: { PUBLIC_URL: url(), TOOLGATE_ADMIN_TOKEN: 'right', TOOLGATE_DATA_DIR: directory, ...env },
     write: (text) => void (out += text),
     writeError,
     complain: (message) => writeError(`toolgate: ${message}\n`),
@@ -176,15 +159,17 @@ test('a token is revoked by its id', async () => {
 test('the token and the address come from the options first, and the token from the data directory last', async () => {
   writeFileSync(path.join(directory, 'admin-token'), 'right\n');
   expect(await toolgate('apply', { TOOLGATE_ADMIN_TOKEN: '' })).toMatchObject({ code: 0 });
-  expect(await toolgate('apply --token wrong')).toMatchObject({ code: 1 });
-  expect(await toolgate(`--url ${url}/ apply`, { PUBLIC_URL: '' })).toMatchObject({ code: 0 });
-  expect(await toolgate('apply', { PUBLIC_URL: '', PORT: url.split(':')[2] ?? '' })).toMatchObject({
+  const file = path.join(directory, 'another-token');
+  writeFileSync(file, 'wrong\n');
+  expect(await toolgate(`apply --token-file ${file}`)).toMatchObject({ code: 1 });
+  expect(await toolgate(`--url ${url()}/ apply`, { PUBLIC_URL: '' })).toMatchObject({ code: 0 });
+  expect(await toolgate('apply', { PUBLIC_URL: '', PORT: url().split(':')[2] ?? '' })).toMatchObject({
     code: 0,
   });
 });
 
 test.each([
-  ['apply --token wrong', {}, 'toolgate: This token is not valid.\n'],
+  ['apply', { TOOLGATE_ADMIN_TOKEN: 'wrong' }, 'toolgate: This token is not valid.\n'],
   ['token create --user nobody', {}, 'toolgate: body.user: must be an e-mail address.\n'],
   [
     'apply',
@@ -194,7 +179,7 @@ test.each([
   [
     'apply',
     { TOOLGATE_ADMIN_TOKEN: '', TOOLGATE_DATA_DIR: '/nowhere' },
-    'toolgate: There is no admin token: give --token or TOOLGATE_ADMIN_TOKEN, or run this where /nowhere/admin-token is.\n',
+    'toolgate: There is no admin token: give --token-file or TOOLGATE_ADMIN_TOKEN, or run this where /nowhere/admin-token is.\n',
   ],
 ])('%s with %j fails with one sentence and exit code 1', async (line, env, errors) => {
   expect(await toolgate(line, env)).toMatchObject({ code: 1, errors, out: '' });
@@ -202,6 +187,7 @@ test.each([
 
 test.each([
   'apply --nonsense',
+  'apply --token right',
   'explain alice@acme.com',
   'token create',
   'token create --user a@b.c --service d',

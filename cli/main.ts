@@ -1,8 +1,7 @@
 // `toolgate …`: reads the command line, runs one command, answers with an exit code.
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { addCommand } from './add.ts';
 import { applyCommand } from './apply.ts';
-import { CallError } from './call.ts';
 import { catalogSearchCommand } from './catalog-search.ts';
 import { catalogShowCommand } from './catalog-show.ts';
 import { credentialsExplainCommand } from './credentials-explain.ts';
@@ -17,6 +16,7 @@ import { keysListCommand } from './keys-list.ts';
 import { keysRetireCommand } from './keys-retire.ts';
 import { keysRotateCommand } from './keys-rotate.ts';
 import { keysWrapCommand } from './keys-wrap.ts';
+import { grantCommand } from './grant.ts';
 import { importCommand } from './import.ts';
 import { migrateCommand } from './migrate.ts';
 import { openWebUiCommand } from './openwebui-install.ts';
@@ -24,7 +24,7 @@ import { pinsAcceptCommand } from './pins-accept.ts';
 import { pinsListCommand } from './pins-list.ts';
 import { runnerCommand } from './runner.ts';
 import { serveCommand } from './serve.ts';
-import { type Outcome, plain, type Terminal } from './terminal.ts';
+import { CallError, type Outcome, plain, type Terminal } from './terminal.ts';
 import { tokenCreateCommand } from './token-create.ts';
 import { tokenListCommand } from './token-list.ts';
 import { tokenRevokeCommand } from './token-revoke.ts';
@@ -49,10 +49,12 @@ function program(terminal: Terminal, outcome: Outcome): Command {
     .description('One gate between people, their AI chats and their tools.')
     .option('--url <url>', 'address of Toolgate (default: PUBLIC_URL, or this machine)')
     .option(
-      '--token <token>',
-      'admin token (default: TOOLGATE_ADMIN_TOKEN, or the one in the data directory)',
+      '--token-file <file>',
+      'file with the admin token, - for standard input (default: TOOLGATE_ADMIN_TOKEN, or the one in the data directory)',
     )
-    .option('--json', 'print JSON');
+    .addOption(new Option('--token <token>').hideHelp())
+    .option('--json', 'print JSON')
+    .hook('preAction', (_root, command) => refuseToken(command));
   const token = new Command('token').description('API tokens and connection keys');
   for (const build of [tokenCreateCommand, tokenListCommand, tokenRevokeCommand])
     token.addCommand(build(terminal));
@@ -80,7 +82,8 @@ function program(terminal: Terminal, outcome: Outcome): Command {
     addCommand,
   ])
     root.addCommand(build(terminal, outcome));
-  for (const build of [applyCommand, explainCommand, importCommand]) root.addCommand(build(terminal));
+  for (const build of [grantCommand, applyCommand, explainCommand, importCommand])
+    root.addCommand(build(terminal));
   root.addCommand(token);
   root.addCommand(keys);
   root.addCommand(credentials);
@@ -90,6 +93,13 @@ function program(terminal: Terminal, outcome: Outcome): Command {
   return root;
 }
 
+function refuseToken(command: Command): void {
+  if (command.optsWithGlobals<{ token?: string }>().token === undefined) return;
+  command.error(
+    'error: a token is not taken from the command line, where everybody on this machine can read it; use --token-file <file>, or - to type or pipe it in',
+  );
+}
+
 /** Commander would end the process by itself; a caller must get the exit code instead. */
 function quietExit(command: Command, terminal: Terminal): void {
   command.exitOverride().configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError });
@@ -97,7 +107,6 @@ function quietExit(command: Command, terminal: Terminal): void {
 }
 
 if (import.meta.main) {
-  const { processTerminal } = await import('./terminal.ts');
-  const { processInput } = await import('./process-input.ts');
-  process.exitCode = await run(process.argv.slice(2), { ...processTerminal(), input: processInput() });
+  const { processTerminal } = await import('./process-terminal.ts');
+  process.exitCode = await run(process.argv.slice(2), processTerminal());
 }

@@ -1,6 +1,6 @@
 // The part of Open WebUI's own API that `toolgate openwebui install` uses, held to a contract by its fake and the live suite.
 import { z } from 'zod';
-import { CallError } from './call.ts';
+import { CallError } from './terminal.ts';
 
 const timeoutMs = 30_000;
 const longestAnswer = 20 * 1024 * 1024;
@@ -169,7 +169,8 @@ function refusal(url: string, status: number, text: string): CallError {
   const words = typeof said === 'string' ? said.slice(0, 300) : `HTTP ${status}`;
   if (status === 404) return new NotThere(`${url}: ${words}`);
   if (status === 401 || status === 403) {
-    const how = 'give --token the session token or an API key of an administrator of Open WebUI';
+    const how =
+      'give the session token or an API key of an administrator of Open WebUI, in OPEN_WEBUI_TOKEN or with --token-file';
     return new CallError(`Open WebUI refuses the token (${words}); ${how}.`);
   }
   return new CallError(`Open WebUI refuses ${new URL(url).pathname}: ${words}`);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { api as audit } from '../src/audit/contract.ts';
 import { api as gateway } from '../src/gateway/contract.ts';
 import { api as identity } from '../src/identity/contract.ts';
-import { type Call, CallError, request } from './call.ts';
+import { type Call, request } from './call.ts';
 import type { OpenWebUi, ToolServer } from './open-webui-api.ts';
 import {
   type ConnectionKind,
@@ -14,7 +14,7 @@ import {
   type Scope,
 } from './open-webui-connection.ts';
 import type { Forwarding } from './open-webui-settings.ts';
-import { plain } from './terminal.ts';
+import { CallError, plain } from './terminal.ts';
 
 /** One thing that was installed. */
 export interface Step {

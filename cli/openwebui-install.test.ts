@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import {
   apiKey,
   type FakeOpenWebUi,
@@ -30,9 +33,9 @@ async function install(line = '', env: Record<string, string> = {}) {
   let out = '';
   let errors = '';
   const writeError = (text: string) => void (errors += text);
-  const args = `openwebui install --url ${owui.url} --token ${owui.token} ${line}`.trim().split(' ');
+  const args = `openwebui install --url ${owui.url} ${line}`.trim().split(' ');
   const code = await run(args, {
-    env: { PUBLIC_URL: gate.origin, TOOLGATE_ADMIN_TOKEN: adminToken, ...env },
+    env: { PUBLIC_URL: gate.origin, TOOLGATE_ADMIN_TOKEN: adminToken, OPEN_WEBUI_TOKEN: owui.token, ...env },
     write: (text) => void (out += text),
     writeError,
     complain: (message) => writeError(`toolgate: ${message}\n`),
@@ -116,7 +119,7 @@ test('connections of others, and what an administrator changed in this one, stay
 });
 
 test('an API key does as well as a session', async () => {
-  const { code, out } = await install(`--token ${apiKey}`);
+  const { code, out } = await install('', { OPEN_WEBUI_TOKEN: apiKey });
   expect(code).toBe(0);
   expect(owui.toolServers).toHaveLength(1);
   expect(rows(out)['WEBUI_SECRET_KEY']?.[1]).toBe('not seen');
@@ -127,7 +130,10 @@ test('a key that Toolgate does not know any more is replaced; one that was broug
   owui.toolServers[0]!['key'] = 'revoked';
   await install();
   expect(owui.toolServers[0]).toMatchObject({ key: 'tg_key2' });
-  await install('--connection-key mine');
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'toolgate-key-')), 'key');
+  onTestFinished(() => rmSync(path.dirname(file), { recursive: true }));
+  writeFileSync(file, 'mine\n');
+  await install(`--connection-key-file ${file}`);
   expect(owui.toolServers[0]).toMatchObject({ key: 'mine' });
   expect(gate.keys).toHaveLength(2);
 });
@@ -245,7 +251,8 @@ test.each([
   ['--server No/Name', 2, '--server is not a valid name'],
   ['--server nowhere', 1, 'There is no server with this id.'],
   ['--gateway-url gate', 1, '--gateway-url must begin with http'],
-  ['--token wrong', 1, 'Open WebUI refuses the token (Invalid token); give --token'],
+  ['--token-file /nowhere/token', 1, '/nowhere/token cannot be read: there is no such file'],
+  ['--token secret', 2, 'a token is not taken from the command line'],
   ['--url http://127.0.0.1:1', 1, 'Open WebUI does not answer at http://127.0.0.1:1; check --url.'],
 ])('"%s" ends with exit code %i and one sentence', async (line, code, sentence) => {
   const ended = await install(line);
@@ -257,6 +264,8 @@ test.each([
 test('something that is not Open WebUI, or somebody who is no administrator, is told apart', async () => {
   const { errors } = await install(`--url ${gate.origin}/elsewhere`);
   expect(errors).toMatch(/^toolgate: Open WebUI refuses the token/);
+  const wrong = await install('', { OPEN_WEBUI_TOKEN: 'wrong' });
+  expect(wrong.errors).toContain('Open WebUI refuses the token (Invalid token); give the session token');
   await fake({ role: 'user' });
   expect((await install()).errors).toContain('admin@acme.com is no administrator of this Open WebUI');
 });

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { api as access, groupName, serverId, tenantId } from '../src/access/contract.ts';
-import { CallError, type Call, connectTo } from './call.ts';
+import { type Call, connectTo } from './call.ts';
 import { type OpenWebUi, openWebUi } from './open-webui-api.ts';
 import { type ConnectionKind, connectionId, pathOf, type Scope } from './open-webui-connection.ts';
 import { checkSettings, type Setting } from './open-webui-settings.ts';
 import { installConnection, seeForwarding, type Step } from './open-webui-steps.ts';
-import { type Outcome, plain, table, type Terminal } from './terminal.ts';
+import { readSecret } from './read-text.ts';
+import { CallError, type Outcome, plain, table, type Terminal } from './terminal.ts';
 
 const parts = ['tool-file', 'mcp', 'openapi'] as const;
 type Part = (typeof parts)[number];
@@ -15,12 +16,12 @@ type Part = (typeof parts)[number];
 interface Options extends Scope {
   readonly gatewayUrl?: string;
   readonly mode: readonly Part[];
-  readonly connectionKey?: string;
+  readonly connectionKeyFile?: string;
   readonly dryRun?: true;
 }
 
 /** Open WebUI's own address and token come under the names that the whole program uses for Toolgate's. */
-type AllOptions = Options & { readonly url?: string; readonly token?: string; readonly json?: true };
+type AllOptions = Options & { readonly url?: string; readonly tokenFile?: string; readonly json?: true };
 
 const source = new URL('../integrations/open-webui/toolgate_tools.py', import.meta.url);
 const description = 'Lists and calls the tools that you may use through Toolgate.';
@@ -36,7 +37,10 @@ function installCommand(terminal: Terminal, outcome: Outcome): Command {
   return new Command('install')
     .description('connect an Open WebUI to Toolgate, and check its settings; can be run again at any time')
     .option('--url <url>', 'address of Open WebUI (default: OPEN_WEBUI_URL)')
-    .option('--token <token>', "an administrator's session token or API key (default: OPEN_WEBUI_TOKEN)")
+    .option(
+      '--token-file <file>',
+      "file with an administrator's session token or API key, - for standard input (default: OPEN_WEBUI_TOKEN)",
+    )
     .option(
       '--gateway-url <url>',
       'address of Toolgate as Open WebUI reaches it (default: PUBLIC_URL, or this machine)',
@@ -46,8 +50,8 @@ function installCommand(terminal: Terminal, outcome: Outcome): Command {
     .option('--tenant <id>', 'act for this tenant')
     .option('--group <name>', "offer a group's tools alone, to its members")
     .option(
-      '--connection-key <key>',
-      'the key to use (default: TOOLGATE_CONNECTION_KEY, the one in place, or a new one)',
+      '--connection-key-file <file>',
+      'file with the key to use (default: TOOLGATE_CONNECTION_KEY, the one in place, or a new one)',
     )
     .option('--dry-run', 'tell what would be done, and change nothing')
     .action(async (_options: unknown, command: Command) => {
@@ -89,8 +93,7 @@ interface Report {
 }
 
 async function install(options: AllOptions, terminal: Terminal): Promise<Report> {
-  const { env } = terminal;
-  const owui = openWebUi(...addressAndToken(options, env));
+  const owui = openWebUi(...(await addressAndToken(options, terminal)));
   const gate = connectTo({}, terminal);
   const gateUrl = (options.gatewayUrl ?? gate.url).replace(/\/+$/, '');
   if (!/^https?:\/\//.test(gateUrl))
@@ -103,7 +106,7 @@ async function install(options: AllOptions, terminal: Terminal): Promise<Report>
   const { server, tenant, group } = options;
   const scope = { server, tenant, group };
   await assertExists(gate.call, scope, dryRun);
-  const given = options.connectionKey ?? (env['TOOLGATE_CONNECTION_KEY'] || undefined);
+  const given = await connectionKey(options, terminal);
   const steps: Step[] = [];
   const kinds = options.mode.filter((part): part is ConnectionKind => part !== 'tool-file');
   for (const kind of kinds) {
@@ -119,14 +122,26 @@ async function install(options: AllOptions, terminal: Terminal): Promise<Report>
   return { openWebUi: owui.url, gateway: gateUrl, dryRun, steps, settings, notes: notesOn(gateUrl) };
 }
 
-function addressAndToken({ url, token }: AllOptions, env: Terminal['env']): [string, string] {
+async function connectionKey(
+  { connectionKeyFile }: Options,
+  terminal: Terminal,
+): Promise<string | undefined> {
+  if (connectionKeyFile !== undefined) return readSecret(connectionKeyFile, terminal, 'connection key');
+  return terminal.env['TOOLGATE_CONNECTION_KEY'] || undefined;
+}
+
+async function addressAndToken(
+  { url, tokenFile }: AllOptions,
+  terminal: Terminal,
+): Promise<[string, string]> {
+  const { env } = terminal;
   const at = url ?? (env['OPEN_WEBUI_URL'] || undefined);
-  const key = token ?? (env['OPEN_WEBUI_TOKEN'] || undefined);
   if (at === undefined || !/^https?:\/\//.test(at))
     throw new CallError('Say where Open WebUI is: --url https://chat.example.com, or OPEN_WEBUI_URL.');
-  if (key !== undefined) return [at, key];
+  if (tokenFile !== undefined) return [at, await readSecret(tokenFile, terminal, 'token of Open WebUI')];
+  if (env['OPEN_WEBUI_TOKEN']) return [at, env['OPEN_WEBUI_TOKEN']];
   throw new CallError(
-    "Give --token or OPEN_WEBUI_TOKEN: an administrator's API key (Settings, Account) or session token.",
+    "Give --token-file or OPEN_WEBUI_TOKEN: an administrator's API key (Settings, Account) or session token.",
   );
 }
 

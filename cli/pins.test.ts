@@ -1,7 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { adminListener } from '../test/admin-listener.ts';
 import type { Principal } from '../src/access/contract.ts';
 import { createAdminApp } from '../src/admin/index.ts';
 import { api } from '../src/catalog/contract.ts';
@@ -67,24 +65,15 @@ const app = createAdminApp({
   ],
 });
 
-let server: Server;
-let url = '';
-beforeAll(async () => {
-  const about = { requestId: 'r-1', clientIp: '127.0.0.1' };
-  const admin = getRequestListener((request) => app.fetch(request, about));
-  server = createServer((request, response) => void admin(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+const { url } = adminListener(app);
 beforeEach(() => {
   seen.length = 0;
 });
 
 async function cli(...args: string[]) {
   const text = { out: '', error: '' };
-  const code = await run(['--url', url, '--token', 'right', ...args], {
-    env: {},
+  const code = await run(['--url', url(), ...args], {
+    env: { TOOLGATE_ADMIN_TOKEN: 'right' },
     write: (more) => void (text.out += more),
     writeError: (more) => void (text.error += more),
     complain: (message) => void (text.error += message),

@@ -1,3 +1,6 @@
+/** What went wrong, as one sentence for the person at the terminal. */
+export class CallError extends Error {}
+
 /** What a command reads from and writes to; tests give their own. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -23,16 +26,6 @@ export interface Input {
 /** Where a command that ends without an exception, but not well, leaves its exit code. */
 export interface Outcome {
   code: number;
-}
-
-export function processTerminal(): Terminal {
-  const writeError = (text: string): void => void process.stderr.write(text);
-  return {
-    env: process.env,
-    write: (text) => void process.stdout.write(text),
-    writeError,
-    complain: (message) => writeError(`toolgate: ${message}\n`),
-  };
 }
 
 /** Columns as wide as their widest cell. Without rows it prints `nothing`. */

@@ -43,8 +43,8 @@ toolgate add github --transport http --auth bearer --tenant acme --groups MCP-Gi
 toolgate add github --dry-run            # only tries it
 \`\`\`
 
-Secrets are asked for without showing them, or read from a variable with \`--set-env NAME=VARIABLE\`; \`--set\` would leave them in
-the history of the shell. The same through the admin API: \`GET /catalog\`, \`GET /catalog/categories\`, \`GET /catalog/{id}\`,
+Secrets are asked for without showing them, or read from a variable (\`--set-env NAME=VARIABLE\`), a file (\`--set-file NAME=FILE\`)
+or standard input (\`--set-file NAME=-\`); \`--set\` refuses them, because everybody on the machine can read a command line. The same through the admin API: \`GET /catalog\`, \`GET /catalog/categories\`, \`GET /catalog/{id}\`,
 \`POST /catalog/{id}/try\` and \`POST /catalog/{id}/install\`:
 
 \`\`\`json
@@ -106,6 +106,9 @@ Nothing that the admin API receives is ever a command. It takes values for field
 - The command is compared with the entry and the pin each time that a process is started, argument by argument, with every value in
   its place. A row of the database that differs is not run (\`upstream_not_allowed\`), nor is one whose entry is gone or has another
   command since; \`"replace": true\` installs it anew.
+- Which version an installation chose is sealed with the server. A row that names another one without that seal is held back, unless it
+  is the very version that the catalog names: whoever writes the database cannot bring back an old one with known holes. An
+  administrator confirms it by installing it again (\`toolgate add <id> --as <server> --replace\`, with \`--pin\` for that version).
 - Where the table has a version, somebody has seen it work with the entry. Elsewhere the newest one is **pinned at install**: the
   registry is asked once, and what it says is kept with the server (\`origin\` in \`GET /servers/{id}\`). The tag of an image becomes
   its digest.

@@ -120,6 +120,11 @@ export const environmentSchema = z.object({
   TOOLGATE_RUNNER_PROCESSES: wholeNumber(1, 10_000)
     .prefault('200')
     .describe('Most servers in the runner at a time; one server, or one tenant, has at most half of them.'),
+  TOOLGATE_RUNNER_KEEP_DAYS: wholeNumber(0, 36_500)
+    .prefault('90')
+    .describe(
+      'For how many days the runner keeps what a server has put into a directory of its own, counted from its last process there. 0: for ever.',
+    ),
   OPEN_WEBUI_URL: webUrl
     .optional()
     .describe(

@@ -36,6 +36,7 @@ const picture: Picture = {
     evil: { ...remote, displayName: evil, description: evil, account },
     plain: remote,
     others: { ...remote, account },
+    secret: { ...remote, url: 'http://127.0.0.1:9/${env:PATH}', account },
     exchanged: {
       ...remote,
       account: { kind: 'token-exchange', tokenUrl: 'https://as.example/token', clientId: 'x' },
@@ -45,12 +46,14 @@ const picture: Picture = {
   groups: {
     all: { servers: ['github', 'wiki', 'evil', 'plain', 'exchanged'] },
     few: { servers: ['github'] },
+    secrets: { servers: ['secret'] },
     a: { tenant: 'acme' },
     b: { tenant: 'bolt' },
   },
   users: {
     [alice]: { groups: ['all'] },
     [bob]: { groups: ['few'] },
+    'sam@acme.com': { groups: ['secrets'] },
     'tom@acme.com': { groups: ['all', 'a', 'b'] },
   },
 };

@@ -12,7 +12,7 @@ interface StubAccount {
 
 export interface StubAccounts extends Accounts {
   /** The account is there from now on, with this token; connected anew it is another version. */
-  connect(place: Place, token?: string): void;
+  connect(place: Place, token?: string, scopes?: readonly string[]): void;
   /** The token of this moment; who asks after this gets it. */
   renew(place: Place, token: string): void;
   /** It has to be connected again. */
@@ -99,7 +99,8 @@ export function stubAccounts(): StubAccounts {
           ...{ issuer: 'https://as.example', scopes: [], connectedAt: new Date(0), refreshedAt: null },
         };
       }),
-    clientMetadata: () => ({ client_id: 'https://gate.example.com/gateway/oauth/client-metadata.json' }),
+    clientMetadata: (path) => ({ client_id: `https://gate.example.com${path}` }),
+    unsavedUnder: async () => 0,
     refresh: async () => undefined,
     staleSince: () => null,
     onChange(listener) {
@@ -107,8 +108,8 @@ export function stubAccounts(): StubAccounts {
       return () => listeners.delete(listener);
     },
     close: async () => undefined,
-    connect(place, token = `token of ${place.user}`) {
-      const state: AccountState = { state: 'connected', scopes: [], connectedAt: new Date(0) };
+    connect(place, token = `token of ${place.user}`, scopes = []) {
+      const state: AccountState = { state: 'connected', scopes, connectedAt: new Date(version * 1000) };
       known.set(keyOf(place), { credential: credentialAt(place), token, state });
       tell();
     },

@@ -179,6 +179,7 @@ test('whether another tenant has a row is told by no unique index, but for those
       order by 1`,
   );
   expect(indexes.map(({ name }) => name.replace('mcp_proxy.', ''))).toEqual([
+    'account_endings_pkey', // Random.
     'api_analytics_pkey', // Random.
     'api_tokens_hash_key', // Of 256 random bits.
     'api_tokens_pkey', // Random.

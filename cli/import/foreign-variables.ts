@@ -57,10 +57,7 @@ function withDefault(name: string, standard: string, { defaults, tell }: Variabl
 function inputFor(id: string, { inputs, defaults, askedKey, tell }: VariablesUsed): string {
   const input = inputs.get(id);
   const name = id.replace(/[^A-Za-z0-9_.-]/g, '_').slice(0, 64);
-  if (input === undefined || input.isSecret) {
-    tell('todo', `asks for "${id}": store it as a key of this server`);
-    return askedKey(name);
-  }
+  if (input === undefined || input.isSecret) return askedKey(name);
   if (input.standard === undefined)
     tell('todo', `asks for "${id}": set the variable ${name} of this server, or of a tenant`);
   else defaults.set(name, input.standard);

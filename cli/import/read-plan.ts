@@ -15,7 +15,11 @@ export function readPlan(text: string, format: Format | undefined, taken: Readon
   const [first] = errors;
   if (first) {
     const line = text.slice(0, first.offset).split('\n').length;
-    throw new ImportError(`The file is no JSON: line ${line}, ${printParseErrorCode(first.error)}.`);
+    const mistake = printParseErrorCode(first.error).replaceAll(
+      /\B[A-Z]/g,
+      (letter) => ` ${letter.toLowerCase()}`,
+    );
+    throw new ImportError(`The file is no JSON: line ${line}, ${mistake.toLowerCase()}.`);
   }
   if (!isRecord(file)) throw new ImportError('The file holds no JSON object.');
   const found = format ?? detect(file);

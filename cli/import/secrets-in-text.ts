@@ -85,8 +85,10 @@ export class KeyNames {
     return [...named, ...this.#fixed].filter(({ value }) => !isPlaceholderText(value));
   }
 
-  /** Those of which the file holds only a reminder. */
-  missing(): string[] {
-    return [...this.#keys].filter(([, value]) => isPlaceholderText(value)).map(([name]) => name);
+  /** Those of which the file holds only a reminder, and the option that they are then stored with. */
+  missing(): { wanted: string; option: string }[] {
+    const isOnly = this.#keys.size === 1;
+    const absent = [...this.#keys].filter(([, value]) => isPlaceholderText(value));
+    return absent.map(([wanted]) => ({ wanted, option: isOnly ? '' : ` --name ${wanted}` }));
   }
 }

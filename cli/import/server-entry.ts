@@ -46,8 +46,11 @@ export function translateServer(
   if (defaults.size > 0) draft['variables'] = Object.fromEntries(defaults);
   account(source, draft, names, tell);
   tellRest(source, tell);
-  for (const name of names.missing())
-    tell('todo', `the key ${name} is not in the file: store it with "toolgate credentials set"`);
+  for (const { wanted, option } of names.missing())
+    tell(
+      'todo',
+      `the file does not hold "${wanted}": store it with "toolgate credentials set <server>${option}"`,
+    );
   // What went in as an object comes out as one.
   return { entry: names.fillIn(draft) as Record<string, unknown>, keys: names.found() };
 }

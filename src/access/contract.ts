@@ -354,6 +354,10 @@ export const serverOrigin = z.object({
 });
 export type ServerOrigin = z.infer<typeof serverOrigin>;
 
+/** As it is kept: with the seal of whoever installed it, null where there is none. It is never shown. */
+export const storedOrigin = serverOrigin.extend({ seal: z.string().max(10_000).nullable().default(null) });
+export type StoredOrigin = z.infer<typeof storedOrigin>;
+
 export const server = z.object({
   id: serverId,
   definition: serverDefinition,
@@ -372,6 +376,8 @@ export const serverView = z.object({
   command: z.string().nullable(),
   args: z.array(z.string()),
   url: z.string().nullable(),
+  /** How each user signs in with an account of their own; null where nobody does. */
+  account: accountSettings.nullable(),
   headerNames: z.array(z.string()),
   envNames: z.array(z.string()),
   tools: z.array(z.string()).nullable(),
@@ -417,6 +423,8 @@ export const serverPatch = z.strictObject({
   /** The whole of them. */
   variables: serverVariables.nullable().optional(),
   maxConnections: serverCommon.maxConnections.unwrap().nullable().optional(),
+  /** The whole of it; null takes it away. */
+  account: oauthAccount.nullable().optional(),
 });
 
 export const grant = z.object({ server: serverId, tools: z.array(z.string()) });

@@ -57,7 +57,7 @@ export function membershipFromProvider(user: string, group: string): AppError {
 
 /** 400: a server that is started by a command has no URL and no headers. */
 export function notARemoteServer(id: string): AppError {
-  const message = `The server ${id} is started by a command, so it has no URL and no headers to set.`;
+  const message = `The server ${id} is started by a command, so it has no URL, no headers and no accounts to set.`;
   return new AppError('not_a_remote_server', 400, message);
 }
 

@@ -1,5 +1,5 @@
 import type { Db } from '../platform/db/index.ts';
-import type { ServerDefinition, ServerOrigin } from './contract.ts';
+import type { ServerDefinition, StoredOrigin } from './contract.ts';
 import { existing } from './edit.ts';
 import { notFound } from './errors.ts';
 import { findGroup, putGroupGrant } from './groups-store.ts';
@@ -32,7 +32,7 @@ export type Decision =
   | {
       readonly kind: 'create' | 'replace';
       readonly definition: ServerDefinition;
-      readonly origin: ServerOrigin;
+      readonly origin: StoredOrigin;
     }
   | { readonly kind: 'add' };
 

@@ -29,6 +29,41 @@ test('nobody is sent people’s sign-in tokens because of the API', async () => 
   await expect(call('PATCH /servers/github', { account })).rejects.toThrow();
 });
 
+test('how people sign in can be changed and taken away, and the audit log keeps both', async () => {
+  await call('POST /servers', { ...github, account: { kind: 'oauth' } });
+  const account = { kind: 'oauth', issuer: 'https://login.acme.com/', clientId: 'gate', scopes: ['read'] };
+  expect(await call('PATCH /servers/github', { account })).toMatchObject({ account });
+  expect(world.snapshot().servers.get('github')?.definition).toMatchObject({ account });
+  expect(await call('PATCH /servers/github', { account: null })).toMatchObject({ account: null });
+  expect(world.snapshot().servers.get('github')?.definition).not.toHaveProperty('account');
+  const [, changed, removed] = await audited();
+  expect(changed).toMatchObject({ before: { account: { kind: 'oauth' } }, after: { account } });
+  expect(removed).toMatchObject({ before: { account }, after: { account: null } });
+});
+
+test('an authorization server that must not be fetched is refused, and so are accounts of a process', async () => {
+  await call('POST /servers', github);
+  const account = (issuer: string) => ({ account: { kind: 'oauth', issuer } });
+  expect(await refusal('PATCH /servers/github', account('http://169.254.169.254/'))).toBe(
+    '400 url_forbidden',
+  );
+  expect(
+    await refusal('POST /servers', { ...github, id: 'meta', ...account('http://169.254.169.254/') }),
+  ).toBe('400 url_forbidden');
+  await sql`insert into mcp_proxy.servers (id, definition, managed_by) values
+    ('run', '{"type":"stdio","command":"x"}', 'file')`.execute(world.db());
+  await world.reload();
+  expect(await refusal('PATCH /servers/run', { account: { kind: 'oauth' } })).toBe('400 not_a_remote_server');
+});
+
+test('an account from the API takes the operator’s trust away from a server of the config file', async () => {
+  await sql`insert into mcp_proxy.servers (id, definition, managed_by) values
+    ('intern', '{"type":"http","url":"https://mcp.example.com/"}', 'file')`.execute(world.db());
+  await world.reload();
+  await call('PATCH /servers/intern', { account: { kind: 'oauth', issuer: 'https://login.acme.com/' } });
+  expect(world.snapshot().servers.get('intern')?.managedBy).toBe('admin');
+});
+
 test('a URL from the API takes the operator’s trust away from a server of the config file', async () => {
   await sql`insert into mcp_proxy.servers (id, definition, managed_by) values
     ('intern', '{"type":"http","url":"http://10.0.0.1/mcp"}', 'file')`.execute(world.db());

@@ -37,6 +37,7 @@ function createServer(deps: RouteDeps, change: Change): Route {
     refusePlaceholders(definition);
     refuseLongNames({ [id]: definition.toolOverrides ?? {} });
     await checkServer(deps, { id, definition, managedBy: 'admin' });
+    await checkIssuer(deps, definition.account);
     const made = await change(actor, 'server.create', id, async (trx) => {
       if (!(await store.insertServer(trx, id, definition))) throw alreadyExists('server', id);
     });
@@ -51,6 +52,7 @@ function patchServer(deps: RouteDeps, change: Change): Route {
     refuseLongNames({ [id]: body.toolOverrides ?? {} });
     // Before the transaction: it looks names up, and nothing should wait for that with a lock in hand.
     await checkPatch(deps, id, body);
+    await checkIssuer(deps, body.account);
     const changed = await change(actor, 'server.update', id, async (trx, before) => {
       const { definition, managedBy } = existing(before, notFound('server', id));
       if (definition === null) throw serverUnreadable(id);
@@ -63,10 +65,16 @@ function patchServer(deps: RouteDeps, change: Change): Route {
   });
 }
 
-/** The operator's own URLs may lead into private networks. What is changed here may not, whatever stood there before. */
-function changesAddress({ url, variables, headers = {} }: Patch): boolean {
+/**
+ * The operator's own URLs may lead into private networks. What is changed here may not, whatever stood there before; nor
+ * may the authorization server that people and their tokens are led to.
+ */
+function changesAddress({ url, variables, account, headers = {} }: Patch): boolean {
   return (
-    url !== undefined || variables !== undefined || Object.keys(headers).some((name) => /^host$/i.test(name))
+    url !== undefined ||
+    account !== undefined ||
+    variables !== undefined ||
+    Object.keys(headers).some((name) => /^host$/i.test(name))
   );
 }
 
@@ -83,6 +91,10 @@ async function checkPatch(deps: RouteDeps, id: string, patch: Patch): Promise<vo
   if (changesAddress(patch)) await lookUp(deps, urls);
 }
 
+async function checkIssuer(deps: RouteDeps, account: Patch['account']): Promise<void> {
+  if (account?.issuer !== undefined) await deps.checkUrl(account.issuer);
+}
+
 function deleteServer(change: Change): Route {
   return route(api.deleteServer, async ({ params: { id }, actor }) => {
     await change(actor, 'server.delete', id, async (trx, before) => {
@@ -94,7 +106,7 @@ function deleteServer(change: Change): Route {
 }
 
 function patched(id: string, definition: ServerDefinition, patch: Patch): ServerDefinition {
-  const remoteOnly = patch.url !== undefined || patch.headers !== undefined;
+  const remoteOnly = [patch.url, patch.headers, patch.account].some((one) => one !== undefined);
   if (definition.type === 'stdio' && remoteOnly) throw notARemoteServer(id);
   const merged = Object.entries({ ...definition, ...patch });
   // Null takes an optional setting away.

@@ -10,9 +10,9 @@ import {
   defaultPinMode,
   type ServerDefinition,
   serverDefinition,
-  type ServerOrigin,
   serverOrigin,
   type serverView,
+  type StoredOrigin,
 } from './contract.ts';
 import { iso } from './store-time.ts';
 import { maskArgs, maskUrl } from './mask.ts';
@@ -61,7 +61,7 @@ export async function insertServer(
   db: Db,
   id: string,
   definition: ServerDefinition,
-  origin: ServerOrigin | null = null,
+  origin: StoredOrigin | null = null,
 ): Promise<boolean> {
   const { rows } = await sql`
     insert into mcp_proxy.servers (id, definition, enabled, origin)
@@ -87,7 +87,7 @@ export async function updateServer(
 export async function reinstallServer(
   db: Db,
   id: string,
-  server: { definition: ServerDefinition; origin: ServerOrigin },
+  server: { definition: ServerDefinition; origin: StoredOrigin },
 ): Promise<void> {
   await sql`
     update mcp_proxy.servers
@@ -122,6 +122,7 @@ export function viewOf({ id, definition, managedBy, origin, updatedAt }: StoredS
     command: stdio ? definition.command : null,
     args: stdio ? maskArgs(definition.args) : [],
     url: stdio ? null : maskUrl(definition.url),
+    account: (!stdio && definition.account) || null,
     headerNames: stdio ? [] : Object.keys(definition.headers),
     envNames: stdio ? Object.keys(definition.env) : [],
     tools: definition.tools ?? null,

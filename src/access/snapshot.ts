@@ -8,8 +8,8 @@ import {
   serverDefinition,
   type Server,
   type ServerId,
-  type ServerOrigin,
-  serverOrigin,
+  type StoredOrigin,
+  storedOrigin,
   type TenantId,
   type ToolOverrides,
 } from './contract.ts';
@@ -61,7 +61,7 @@ export interface SnapshotServer extends Server {
   /** The server's own `tools`, which narrow it for everyone; everything when it has none. */
   readonly rule: ToolRule;
   /** Where it was installed from; null when not from the catalog. */
-  readonly origin: ServerOrigin | null;
+  readonly origin: StoredOrigin | null;
 }
 
 export interface Tenant {
@@ -176,7 +176,7 @@ function serversOf(rows: SnapshotRows, problems: Problem[]): Map<string, Snapsho
       managedBy: managedBy.parse(row.managed_by),
       updatedAt: row.updated_at,
       rule: compileToolPatterns(definition.tools ?? ['*']),
-      origin: serverOrigin.safeParse(row.origin).data ?? null,
+      origin: storedOrigin.safeParse(row.origin).data ?? null,
     });
   }
   return servers;

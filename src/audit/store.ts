@@ -57,7 +57,7 @@ export async function listAudit(
       ...matches(query.search, ['actor', 'action', 'target_kind', 'target_id', 'tenant_id', 'request_id']),
       ...after(decodeCursor(query.cursor, 'integer'), sql`bigint`),
     ])}
-    order by timestamp desc, id desc
+    order by audit_log.timestamp desc, audit_log.id desc
     limit ${query.limit + 1}`.execute(db);
   return toPage(rows, query.limit);
 }
@@ -88,7 +88,7 @@ export async function listCalls(
       ...matches(query.search, ['user_email', 'endpoint', 'server_id', 'tool', 'reason', 'request_id']),
       ...after(decodeCursor(query.cursor, 'uuid'), sql`uuid`),
     ])}
-    order by timestamp desc, id desc
+    order by api_analytics.timestamp desc, api_analytics.id desc
     limit ${query.limit + 1}`.execute(db);
   return toPage(rows, query.limit);
 }
@@ -97,7 +97,8 @@ type AuditItem = z.infer<typeof auditView>;
 type CallItem = z.infer<typeof callView>;
 type Condition = RawBuilder<unknown>;
 
-// With microseconds, which a JavaScript Date loses: the cursor compares this very text with the column.
+// With microseconds, which a JavaScript Date loses: the cursor compares this very text with the column. An ORDER BY has
+// to name the table beside the column: alone, `timestamp` and `id` mean these texts, which no index is sorted by.
 const exactTime = sql<string>`to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 function all(conditions: readonly Condition[]): Condition {

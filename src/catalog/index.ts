@@ -5,6 +5,7 @@ export { hasControlCharacters } from './characters.ts';
 export { clashingEntries, createKnownEntries } from './entries/known-entries.ts';
 export { flagsOf } from './flags.ts';
 export { allowsFrom } from './install/allows-command.ts';
+export { createOriginSeals } from './install/origin-seals.ts';
 export type { Probed, ProbeServer } from './install/try-entry.ts';
 export type { TryStep } from './contract.ts';
 export { createRegistries } from './registries/registries.ts';

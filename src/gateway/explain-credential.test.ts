@@ -144,7 +144,6 @@ test('a connected account comes before every key but one of the person, and one 
   const gateOf = (state: string, found: object | null) =>
     gateWith(rows, {
       accounts: { stateOf: () => ({ state }), find: () => found },
-      resourceOf: () => 'https://drive.example/mcp',
     });
   const as = { user: 'alice@acme.com', tenant: 'acme' };
   const [connected] = explainCredentials(gateOf('connected', account), 'drive', as).names;

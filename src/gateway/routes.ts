@@ -6,7 +6,7 @@ import type { Gate } from './call.ts';
 import { api } from './contract.ts';
 import { explainCredentials } from './explain-credential.ts';
 import { linkRoute } from './faces/openapi/link-route.ts';
-import type { Known } from './lists/list-store.ts';
+import type { Known } from './lists/known.ts';
 import { namesGiven } from './lists/names-given.ts';
 import { type AsWhom, targetAs } from './reach-as.ts';
 import { upstreamFailed } from './refusals.ts';

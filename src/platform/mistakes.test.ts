@@ -27,6 +27,7 @@ test.each([
   [{ tags: [] }, 'tags', 'must not be empty'],
   [{ count: 0 }, 'count', 'must be at least 1'],
   [{ count: '1' }, 'count', 'must be a number, not a string'],
+  [{ count: Number.NaN }, 'count', 'must be a number'],
   [{ kind: 'c' }, 'kind', 'must be "a" or "b"'],
   [{ on: null }, 'on', 'must be true or false, not null'],
   [{ list: ['ok', 7] }, 'list[1]', 'must be a string, not a number'],

@@ -120,6 +120,7 @@ function inPlainWords(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type': {
       if (issue.input === undefined) return 'is missing';
+      if (Number.isNaN(issue.input)) return `must be ${article[issue.expected] ?? issue.expected}`;
       return `must be ${article[issue.expected] ?? issue.expected}, not ${article[kindOf(issue.input)] ?? kindOf(issue.input)}`;
     }
     case 'invalid_value':

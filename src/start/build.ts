@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { applyFile, type Change, createAccess } from '../access/index.ts';
 import { createRecorder } from '../audit/index.ts';
-import { allowsFrom, createToolPins } from '../catalog/index.ts';
+import { allowsFrom, createOriginSeals, createToolPins } from '../catalog/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
 import { createIdentity } from '../identity/index.ts';
@@ -59,8 +59,12 @@ export async function build(ground: Ground, adminToken: string) {
   const redisUrl = config.REDIS_URL;
   const bus = await openBus({ redisUrl, database, sealer: sealerFor('bus'), log: ground.log });
   closing.keep('messages between processes', bus);
-  const rotation = closing.keep('key rotation', openRotation({ ...base, keys: masterKeys.keys, bus }));
-  const catalogAllows = allowsFrom(catalog.entries);
+  const rotation = closing.keep(
+    'key rotation',
+    openRotation({ ...base, keys: masterKeys.keys, bus, unsavedUnder: accounts.unsavedUnder }),
+  );
+  const seals = createOriginSeals(sealerFor('origins of servers'));
+  const catalogAllows = allowsFrom(catalog.entries, seals);
   const stdio = stdioSettings({ ...ground, written: written.current, catalogAllows });
   const gateway = createGateway({
     ...parts,
@@ -83,7 +87,7 @@ export async function build(ground: Ground, adminToken: string) {
       await access.live.refresh();
       return applied;
     });
-  return { ...parts, bus, rotation, stdio, gateway, sealerFor, use };
+  return { ...parts, bus, rotation, stdio, gateway, sealerFor, seals, use };
 }
 
 interface Base {

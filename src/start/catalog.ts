@@ -7,9 +7,10 @@ import type { Parts } from './build.ts';
 
 /** The catalog, with what it asks of the features beside it. */
 export function catalogOf(parts: Parts): Route[] {
-  const { database, access, accounts, box, vault, toolPins, netGuard, gateway, entries, registries } = parts;
+  const { database, access, accounts, box, vault, toolPins, netGuard, gateway, entries, registries, seals } =
+    parts;
   return catalogRoutes({
-    ...{ db: database.db, clock, pins: toolPins, entries, registries },
+    ...{ db: database.db, clock, seals, pins: toolPins, entries, registries },
     checkUrl: (url) => netGuard.checkUrl(url),
     storeKey: (trx, { tenant, server, name, value }, by) => {
       const owner = tenant === null ? sharedOwner : tenantOwner(tenant);

@@ -53,7 +53,7 @@ export async function serve(): Promise<void> {
 async function openAndMigrate(config: Config, log: Log, closing: Closing): Promise<Database> {
   const database = await openDatabase({ url: config.DATABASE_URL, dataDir: config.TOOLGATE_DATA_DIR, log });
   closing.add('database', () => database.close());
-  await migrate(database, migrations);
+  await migrate(database, migrations, { log });
   await database.walls.raise();
   return database;
 }

@@ -146,6 +146,22 @@ test('a call that waits at one process goes on when its person has connected at 
   });
 }, 60_000);
 
+test('a server that gets another issuer is sent no token of accounts that were connected at the one before', async () => {
+  const [, , carol = ''] = people;
+  const connect = toolClients['sdk 1.x'];
+  if (!connect) throw new Error('there is such a client');
+  const chat = await connect(`${gate.url}/mcp/desk`, await gate.tokenFor(carol));
+  const [url = ''] = link.exec((await chat.call('whoami', {})).text) ?? [];
+  await connects(carol, url);
+  expect((await chat.call('whoami', {})).text).toBe(carol);
+  const patched = await gate.admin('PATCH', '/servers/desk', { account: { kind: 'oauth', issuer } });
+  expect(patched.body).toMatchObject({ account: { kind: 'oauth', issuer }, managedBy: 'admin' });
+  const refused = await chat.call('whoami', {});
+  expect([refused.isError, refused.text.includes(carol)]).toEqual([true, false]);
+  await gate.admin('PATCH', '/servers/desk', { account: { kind: 'oauth' } });
+  expect((await chat.call('whoami', {})).text).toBe(carol);
+});
+
 test('nothing of a token, a code or a cookie is in the log', async () => {
   const printed = gate.logs();
   for (const { form } of oauth.posted)

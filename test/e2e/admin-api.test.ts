@@ -103,6 +103,7 @@ test('servers are added, tested, changed, disabled and removed; header values st
       envNames: [],
       extensions: 'all',
       origin: null,
+      account: null,
       maxConnections: 100,
       variables: {},
       tools: null,

@@ -130,7 +130,7 @@ test('trying keeps nothing, and says step by step how far it came', async () => 
     ok: true,
     tools: 1,
     name: 'written-down',
-    message: expect.stringContaining('1 tools'),
+    message: expect.stringContaining('1 tool'),
   });
   expect(body.steps.map(({ step, ok }: Json) => [step, ok])).toEqual([
     ['address', true],
@@ -335,6 +335,31 @@ test('a server works in a directory of its own, wherever a value is changed late
     return answer.isError && answer;
   });
   expect(moved.text).toMatch(/is not run/);
+});
+
+test('an older version that somebody wrote into the database is held back, until an administrator installs it', async () => {
+  const change = (what: string) =>
+    query(gate.databaseUrl ?? '', `update mcp_proxy.servers set ${what} where id = 'everything'`);
+  const echo = () => call('ann', 'everything__echo', { message: 'x' });
+  const older = ['-y', '@modelcontextprotocol/server-everything@2025.1.1'];
+  const shown = await admin('GET /servers/everything');
+  expect(JSON.stringify(shown.body)).not.toContain('seal');
+  // The very row that would be there had it been installed so, with the seal of the one that was.
+  await change(
+    `definition = jsonb_set(definition, '{args}', '${JSON.stringify(older)}'), origin = origin || '{"version":"2025.1.1"}'`,
+  );
+  const refused = await eventually('the change is seen', async () => {
+    const answer = await echo();
+    return answer.isError && answer;
+  });
+  expect(refused.text).toContain('is not run');
+  expect(refused.text).toContain('toolgate add everything --as everything --replace');
+  const { status } = await install('everything', { transport: 'npx', replace: true });
+  expect(status).toBe(201);
+  await eventually('it runs again', async () => (await echo()).text === 'Echo: x');
+  await change(`origin = origin - 'seal'`);
+  await admin('PATCH /servers/everything', { maxResultChars: 2000 });
+  expect(await echo(), 'what the catalog itself names needs no seal').toMatchObject({ isError: false });
 });
 
 test('a row that somebody changed in the database is never run', async () => {

@@ -107,3 +107,32 @@ test('records that were waiting when Toolgate was stopped are stored by its next
   await next.close();
   await gate.close();
 }, 120_000);
+
+test('what cannot be loaded although the database answers is told, part by part, until it can', async () => {
+  const gate = await startGate({ config, env: { DATABASE_URL: postgres.url } });
+  const tables = { servers: 'access', credentials: 'credentials', user_accounts: 'accounts' };
+  for (const [table, topic] of Object.entries(tables)) {
+    await query(postgres.url, `alter table mcp_proxy.${table} rename to ${table}_away`);
+    await query(
+      postgres.url,
+      `update mcp_proxy.live_versions set version = version + 1 where topic = '${topic}'`,
+    );
+  }
+  const parts = async () => (await ready(gate)).degraded.map(({ part }) => part);
+  const wanted = ['rights and servers', 'keys', 'accounts'];
+  await eventually('all three are told', async () => {
+    const told = await parts();
+    return wanted.every((part) => told.includes(part));
+  });
+  for (const table of Object.keys(tables))
+    await query(postgres.url, `alter table mcp_proxy.${table}_away rename to ${table}`);
+  await eventually(
+    'none is told any more',
+    async () => {
+      const told = await parts();
+      return wanted.every((part) => !told.includes(part));
+    },
+    30,
+  );
+  await gate.close();
+}, 120_000);

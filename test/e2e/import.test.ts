@@ -20,8 +20,11 @@ async function cli(...args: string[]) {
   const write = (text: string) => {
     printed += text;
   };
-  const code = await run(['--url', program.url, '--token', program.adminToken, ...args], {
-    env: { TOOLGATE_CONFIG: path.join(program.folder, 'mcp-servers.json') },
+  const code = await run(['--url', program.url, ...args], {
+    env: {
+      TOOLGATE_CONFIG: path.join(program.folder, 'mcp-servers.json'),
+      TOOLGATE_ADMIN_TOKEN: program.adminToken,
+    },
     write,
     writeError: write,
     complain: (message) => write(`${message}\n`),
@@ -58,6 +61,19 @@ test('a server of Claude Desktop is taken over with its key, and answers through
 
   const again = await cli('import', file);
   expect(again.printed).toContain('my-tools-2');
+});
+
+test('a program that wants JSON gets nothing else, and what it asked for is done', async () => {
+  const upstream = await startUpstream({ tools: {} }, toolsNamed(['hello']));
+  const file = path.join(program.folder, 'for-programs.json');
+  await writeFile(file, JSON.stringify({ mcpServers: { scripted: { url: upstream.url } } }));
+  const { code, printed } = await cli('import', file, '--write', '--json');
+  expect({ code, ...JSON.parse(printed) }).toMatchObject({
+    code: 0,
+    written: true,
+    servers: [{ id: 'scripted' }],
+  });
+  expect(await readFile(path.join(program.folder, 'mcp-servers.json'), 'utf8')).toContain('scripted');
 });
 
 test('what cannot be read is told in a sentence, and changes nothing', async () => {

@@ -99,8 +99,8 @@ export async function ready(gate: Gate) {
 /** A command line against one of them. */
 export async function cli(gate: Gate, ...args: string[]) {
   const text = { out: '', error: '' };
-  const code = await run(['--url', gate.url, '--token', gate.adminToken, ...args], {
-    env: {},
+  const code = await run(['--url', gate.url, ...args], {
+    env: { TOOLGATE_ADMIN_TOKEN: gate.adminToken },
     write: (more) => void (text.out += more),
     writeError: (more) => void (text.error += more),
     complain: (message) => void (text.error += message),

@@ -10,6 +10,10 @@ export interface GuardedServer {
   readonly seen: { method: string; token: string }[];
   /** Every `tools/call`, as it came. */
   readonly calls: Json[];
+  /** Scopes that calls of tools need, by token: whoever lacks some is refused with 403 before anything is done. */
+  readonly lacking: Map<string, string>;
+  /** What it says then besides. */
+  refusalBody: string;
   /** Names of its tools; each says whose token it was called with. */
   tools: string[];
   close(): Promise<void>;
@@ -56,6 +60,12 @@ export async function startGuardedServer(era: 'modern' | 'legacy'): Promise<Guar
     if (whose === undefined) return void res.writeHead(401, { 'www-authenticate': 'Bearer' }).end();
     if (!message) return void res.writeHead(405).end();
     if (message.id === undefined) return void res.writeHead(202).end();
+    const lacking = message.method === 'tools/call' ? server.lacking.get(token) : undefined;
+    if (lacking !== undefined) {
+      const challenge = `Bearer error="insufficient_scope", scope="${lacking}", error_description="more"`;
+      const headers = { 'www-authenticate': challenge, 'content-type': 'application/json' };
+      return void res.writeHead(403, headers).end(server.refusalBody);
+    }
     if (message.method === 'tools/call') server.calls.push(message);
     const result = resultOf(message, whose);
     const rest = result ? { result } : { error: { code: -32601, message: 'Method not found' } };
@@ -69,6 +79,8 @@ export async function startGuardedServer(era: 'modern' | 'legacy'): Promise<Guar
   const server: GuardedServer = {
     url: `${http.origin}/mcp`,
     tokens: new Map(),
+    lacking: new Map(),
+    refusalBody: '{"error":"insufficient_scope"}',
     seen: [],
     calls: [],
     tools: ['whoami'],

@@ -1,10 +1,11 @@
-import type { ServerDefinition, ServerOrigin } from '../../access/contract.ts';
+import type { ServerDefinition, ServerOrigin, StoredOrigin } from '../../access/contract.ts';
 import type { SnapshotServer } from '../../access/index.ts';
 import type { KnownEntries, KnownEntry } from '../entries/known-entries.ts';
 import { faultOf } from './field-values.ts';
 import { type Form, formOf } from './forms.ts';
 import { isExact } from './launch.ts';
 import { launch } from './make-definition.ts';
+import type { OriginSeals } from './origin-seals.ts';
 
 type Stdio = Extract<ServerDefinition, { type: 'stdio' }>;
 interface FilledIn {
@@ -14,15 +15,29 @@ interface FilledIn {
 type Find = (id: string) => KnownEntry | undefined;
 
 /** Whether a server of the database may be run, given its command line with every value in its place. */
-export function allowsFrom({ find }: Pick<KnownEntries, 'find'>) {
+export function allowsFrom({ find }: Pick<KnownEntries, 'find'>, seals: Pick<OriginSeals, 'holds'>) {
   return (
-    { definition, managedBy, origin }: Pick<SnapshotServer, 'definition' | 'managedBy' | 'origin'>,
+    { id, definition, managedBy, origin }: Pick<SnapshotServer, 'id' | 'definition' | 'managedBy' | 'origin'>,
     filledIn: FilledIn,
   ): boolean => {
     // What the config file says is another matter, and is compared with the file.
     if (definition.type !== 'stdio' || managedBy !== 'admin' || origin === null) return false;
+    if (!seals.holds(id, origin) && !isOfCatalog(find, origin)) return false;
     return allowsCommand(find, definition, origin) && allowsArguments(find, filledIn, origin);
   };
+}
+
+/**
+ * Is it exactly what the catalog names at this moment, which no seal has to say? So are rows of a time before seals, and
+ * programs of the machine, which nobody fetches.
+ */
+function isOfCatalog(find: Find, origin: StoredOrigin): boolean {
+  const entry = find(origin.entry);
+  const form = entry && formOf(entry, origin.transport, origin.auth);
+  if (form?.way.type !== 'stdio') return false;
+  const { runtime, version = null, integrity = null } = form.way;
+  if (runtime === 'binary') return true;
+  return version !== null && origin.version === version && origin.digest === integrity;
 }
 
 /**

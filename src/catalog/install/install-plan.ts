@@ -1,4 +1,4 @@
-import type { ServerDefinition, ServerId, ServerOrigin } from '../../access/contract.ts';
+import type { ServerDefinition, ServerId, ServerOrigin, StoredOrigin } from '../../access/contract.ts';
 import { type Decision, fillIn, findServer, type StoredServer } from '../../access/index.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db } from '../../platform/db/index.ts';
@@ -18,12 +18,14 @@ import { faultsOf, placesFor, sorted, type Values } from './check-values.ts';
 import { chooseVersion } from './choose-version.ts';
 import { type Form, formOf, formsOf } from './forms.ts';
 import { makeDefinition } from './make-definition.ts';
+import type { OriginSeals } from './origin-seals.ts';
 
 export interface InstallDeps {
   readonly db: Db;
   readonly entries: KnownEntries;
   readonly registries: Pick<Registries, 'find'>;
   readonly clock: Clock;
+  readonly seals: OriginSeals;
   /** Rejects with an AppError when the URL leads somewhere that must not be fetched. */
   readonly checkUrl: (url: string) => Promise<void>;
   /** Both within the transaction; what comes back is what the audit log may keep. */
@@ -55,7 +57,7 @@ export interface Plan {
   readonly id: ServerId;
   readonly tenant: string | null;
   readonly kind: Decision['kind'];
-  readonly fresh: { definition: ServerDefinition; origin: ServerOrigin } | null;
+  readonly fresh: { definition: ServerDefinition; origin: StoredOrigin } | null;
   readonly client: HandMadeClient | null;
 }
 
@@ -128,8 +130,8 @@ function refuseUnasked(form: Form, values: Values, found: StoredServer | undefin
 }
 
 async function freshServer(
-  { registries, clock }: InstallDeps,
-  { entry, form, input }: Pick<Plan, 'entry' | 'form' | 'input'>,
+  { registries, clock, seals }: InstallDeps,
+  { entry, form, input, id }: Pick<Plan, 'entry' | 'form' | 'input' | 'id'>,
   found: StoredServer | undefined,
 ) {
   const chosen = await chooseVersion(registries, form.way, input.version);
@@ -154,7 +156,7 @@ async function freshServer(
     ...{ enabled, ...(displayName !== undefined && { displayName }) },
     ...(names.length > 0 && { variables }),
   };
-  return { definition, origin };
+  return { definition, origin: seals.seal(id, origin) };
 }
 
 /** The URL that the values lead to, once it was found fit to be fetched; undefined for a process. */

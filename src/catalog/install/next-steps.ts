@@ -45,12 +45,15 @@ function values({ input, server: { id }, created, open, form }: Done): string[] 
   return [`Where everybody has no value for them, these are still missing: ${open.join(', ')}.`];
 }
 
-function access({ input, server: { id, enabled } }: Done): string[] {
+function access({ input, created, server: { id, enabled } }: Done): string[] {
   return [
     ...(enabled ? [] : [`It is disabled, so nobody sees it: PATCH /servers/${id} with "enabled": true.`]),
-    ...(input.groups.length > 0
+    // One that was there may have been granted long ago.
+    ...(input.groups.length > 0 || !created
       ? []
-      : [`Only administrators may use it until a group gets it: PUT /groups/{name}/servers/${id}.`]),
+      : [
+          `Only administrators may use it until a group gets it: toolgate grant ${id} <group>, or PUT /groups/{name}/servers/${id}.`,
+        ]),
   ];
 }
 

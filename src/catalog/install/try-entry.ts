@@ -1,4 +1,5 @@
-import type { ServerDefinition, ServerOrigin } from '../../access/contract.ts';
+import { randomUUID } from 'node:crypto';
+import type { ServerDefinition, StoredOrigin } from '../../access/contract.ts';
 import type { z } from 'zod';
 import { AppError } from '../../platform/errors.ts';
 import type { CatalogField, tryInput, tryResult, TryStep } from '../contract.ts';
@@ -11,8 +12,10 @@ import { makeDefinition } from './make-definition.ts';
 
 /** A server that exists for one attempt alone. Holds secrets: never logged, never kept. */
 export interface ProbeServer {
+  /** One that no server has, so that nothing that is remembered by it is another one's. */
+  readonly id: string;
   readonly definition: ServerDefinition;
-  readonly origin: ServerOrigin;
+  readonly origin: StoredOrigin;
   readonly credentials: Readonly<Record<string, string>>;
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -20,7 +23,8 @@ export interface ProbeServer {
 /** How the attempt went. */
 export type Probed = Omit<z.input<typeof tryResult>, 'message'>;
 
-export interface TryDeps extends Pick<InstallDeps, 'entries' | 'registries' | 'clock' | 'checkUrl'> {
+export interface TryDeps
+  extends Pick<InstallDeps, 'entries' | 'registries' | 'clock' | 'seals' | 'checkUrl'> {
   readonly probe: (server: ProbeServer) => Promise<Probed>;
 }
 
@@ -66,7 +70,7 @@ function withoutClient(form: Form, values: Readonly<Record<string, string>>): Fo
 const nothing = { ok: false, steps: [], era: null, protocolVersion: null, name: null, tools: null };
 
 function probeServer(
-  { clock }: TryDeps,
+  { clock, seals }: TryDeps,
   form: Form,
   { chosen, values }: { chosen: ChosenVersion; values: Readonly<Record<string, string>> },
 ): ProbeServer {
@@ -82,7 +86,8 @@ function probeServer(
     ...chosen,
     installedAt: new Date(clock()).toISOString(),
   };
-  return { definition: withoutAccount(made), origin, credentials, variables };
+  const id = `try-${randomUUID().slice(0, 8)}`;
+  return { id, definition: withoutAccount(made), origin: seals.seal(id, origin), credentials, variables };
 }
 
 /** Nobody has an account yet: what can be tried is whether the server asks for one. */
@@ -137,5 +142,5 @@ function summaryOf(form: Form, steps: readonly TryStep[], { tools, protocolVersi
   const failed = steps.find(({ ok }) => ok === false);
   if (failed) return failed.message;
   if (tools === null) return steps.find(({ step }) => step === 'sign-in')?.message ?? 'It answers.';
-  return `${form.entry.name} answers: MCP ${protocolVersion ?? ''}, ${tools} tools.`;
+  return `${form.entry.name} answers: MCP ${protocolVersion ?? ''}, ${tools} tool${tools === 1 ? '' : 's'}.`;
 }

@@ -45,3 +45,8 @@ test('a public server that its vendor keeps comes without warnings', () => {
   const form = entry && formOf(entry, 'http');
   expect(entry && form && [...warningsOf(entry), ...formWarnings(form)]).toEqual([]);
 });
+
+test('an entry of the operator’s own is not told to be a stranger’s', () => {
+  const entry = entries.get('mysql');
+  expect(entry && warningsOf({ ...entry, isPrivate: true }).join(' ')).not.toContain('community');
+});

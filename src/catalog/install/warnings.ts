@@ -4,14 +4,16 @@ import type { Form } from './forms.ts';
 type StdioWay = Extract<Way, { type: 'stdio' }>;
 
 /** What to know of an entry before it is used, one sentence each. */
-export function warningsOf(entry: CatalogEntry): string[] {
+export function warningsOf(entry: CatalogEntry & { readonly isPrivate?: boolean }): string[] {
   return [
     ...(entry.deprecated === undefined ? [] : [entry.deprecated]),
     ...(entry.confidence === 'verified'
       ? []
       : ['Its address or package was never verified: try it before anybody depends on it.']),
     ...(entry.authBasis === 'stated' ? [] : ['How one signs in was inferred; the vendor does not state it.']),
-    ...(entry.maintainer === 'community' ? ['It is kept by its community, not by the vendor.'] : []),
+    ...(entry.maintainer === 'community' && !entry.isPrivate
+      ? ['It is kept by its community, not by the vendor.']
+      : []),
     ...(entry.openHandshake
       ? ['It greets callers whose key is missing or wrong: only a tool call shows that a key works.']
       : []),

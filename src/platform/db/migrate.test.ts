@@ -86,3 +86,31 @@ test('of several replicas that start at once, each migration is applied by one',
   const results = await Promise.all(replicas.map((replica) => migrate(replica, directory)));
   expect(results.flatMap(({ applied }) => applied).sort()).toEqual(['0001_first.sql', '0002_second.sql']);
 });
+
+test('a migration lets others through while a long transaction holds what it needs, says so, and goes on after it', async () => {
+  await migrate(database, directory);
+  await writeFile(join(directory, '0003_third.sql'), 'alter table mcp_proxy.first add column b int;');
+  const waiting = Promise.withResolvers<Record<string, unknown>>();
+  const told = createLog('warn', { write: (line) => waiting.resolve(JSON.parse(line)) });
+  const old = await openDatabase({ url, dataDir: '', log });
+  onTestFinished(() => old.close());
+  const done = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const long = old.db.transaction().execute(async (trx) => {
+    await sql`select from mcp_proxy.first`.execute(trx);
+    begun.resolve();
+    await done.promise;
+  });
+  await begun.promise;
+  const migrated = migrate(database, directory, { log: told, lockWaitMs: 50 });
+  expect(await waiting.promise).toMatchObject({
+    migration: '0003_third.sql',
+    heldBy: [expect.stringMatching(/^process \d+ \(toolgate\), in a transaction since \d{4}-.*Z$/)],
+    msg: expect.stringMatching(/^waiting for /),
+  });
+  // It would hang behind the lock that the migration waits for.
+  await sql`select from mcp_proxy.first`.execute(old.db);
+  done.resolve();
+  await long;
+  expect(await migrated).toEqual({ applied: ['0003_third.sql'] });
+});

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { AppError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Database, Db } from './database.ts';
 
 interface Migration {
@@ -15,12 +17,24 @@ interface Migration {
 /** Any number that nothing else locks. */
 const lockKey = 7_466_312_985;
 
+export interface Waiting {
+  /** Told about each try that found a table in use. */
+  readonly log?: Log;
+  /** How long one try waits for a lock; every statement on that table waits behind it. */
+  readonly lockWaitMs?: number;
+}
+
 /**
  * Applies the files `NNNN_name.sql` of `directory` that were not applied yet, in order, each in a
- * transaction of its own. Replicas that start at once wait for each other. Rejects with
- * `migration_changed` when an applied file differs and with `database_newer` when one is missing here.
+ * transaction of its own. Replicas that start at once wait for each other, and all of them for whoever holds a
+ * table that has to change. Rejects with `migration_changed` when an applied file differs and with
+ * `database_newer` when one is missing here.
  */
-export async function migrate(database: Database, directory: URL | string): Promise<{ applied: string[] }> {
+export async function migrate(
+  database: Database,
+  directory: URL | string,
+  waiting: Waiting = {},
+): Promise<{ applied: string[] }> {
   const files = await readMigrations(directory);
   return database.withoutTimeLimit(async (db) => {
     await prepare(db);
@@ -28,7 +42,7 @@ export async function migrate(database: Database, directory: URL | string): Prom
     await pendingOf(db, files);
     const applied: string[] = [];
     for (const file of files) {
-      if (await applyOnce(db, file, files)) applied.push(file.name);
+      if (await applyPatiently(db, file, files, waiting)) applied.push(file.name);
     }
     return { applied };
   });
@@ -55,17 +69,63 @@ async function prepare(db: Db): Promise<void> {
   });
 }
 
-async function applyOnce(db: Db, file: Migration, files: readonly Migration[]): Promise<boolean> {
+/**
+ * A long transaction of the version before would keep us waiting, and a lock that is waited for keeps everybody else
+ * waiting behind it. So each try is short, and lets the others through before the next one.
+ */
+async function applyPatiently(
+  db: Db,
+  file: Migration,
+  files: readonly Migration[],
+  { log, lockWaitMs = 3_000 }: Waiting,
+): Promise<boolean> {
+  for (;;) {
+    try {
+      return await applyOnce(db, file, files, lockWaitMs);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === lockNotAvailable)) throw error;
+      const heldBy = await holders(db);
+      log?.warn(
+        { migration: file.name, heldBy },
+        'waiting for other transactions to end; the migration is tried again until they have',
+      );
+      await sleep(2 * lockWaitMs);
+    }
+  }
+}
+
+const lockNotAvailable = '55P03';
+
+async function applyOnce(
+  db: Db,
+  file: Migration,
+  files: readonly Migration[],
+  lockWaitMs: number,
+): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     await lockMigrations(trx);
     // Asked anew under the lock: another replica may have applied it while this one waited.
     if (!(await pendingOf(trx, files)).includes(file.name)) return false;
+    await sql`select set_config('lock_timeout', ${String(lockWaitMs)}, true)`.execute(trx);
     await sql.raw(file.text).execute(trx);
     await sql`insert into mcp_proxy.schema_migrations (name, checksum) values (${file.name}, ${file.checksum})`.execute(
       trx,
     );
     return true;
   });
+}
+
+/** Whoever has used our tables in a transaction that is still open, the oldest first. */
+async function holders(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ holder: string }>`
+    select format('process %s (%s), in a transaction since %s', a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
+             coalesce(to_char(a.xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'an unknown time')) as holder
+    from pg_stat_activity a
+    where a.pid <> pg_backend_pid() and a.datname = current_database() and exists (
+      select from pg_locks l join pg_class c on c.oid = l.relation
+      where l.pid = a.pid and l.granted and c.relnamespace = 'mcp_proxy'::regnamespace)
+    order by a.xact_start limit 5`.execute(db);
+  return rows.map(({ holder }) => holder);
 }
 
 /** What only one process at a time may do to the schema; held until the transaction ends. */

@@ -5,30 +5,13 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { asOwner, testDatabase } from '../../../test/database.ts';
+import { rowsOf, seen, standing } from '../../../test/wall-sights.ts';
 import { createLog } from '../log.ts';
-import { type Database, type Db, migrate, openDatabase } from './index.ts';
+import { type Database, migrate, openDatabase } from './index.ts';
 import { isPooledByTransaction } from './pool.ts';
 
 const log = createLog('silent');
 const migrations = new URL('../../../migrations/', import.meta.url);
-
-async function rowsOf<Row>(db: Db, query: ReturnType<typeof sql<Row>>): Promise<Row[]> {
-  return (await query.execute(db)).rows;
-}
-
-const seen = async (db: Db) =>
-  (await rowsOf(db, sql<{ id: string }>`select id from mcp_proxy.tenants order by id`)).map(({ id }) => id);
-
-const standing = async (db: Db) =>
-  (
-    await rowsOf(
-      db,
-      sql<{
-        role: string;
-        scope: string;
-      }>`select current_user::text as role, current_setting('toolgate.scope', true) as scope`,
-    )
-  )[0];
 
 let dataDir: string;
 beforeAll(async () => {

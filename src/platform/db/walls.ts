@@ -14,7 +14,10 @@ const everything = '*';
 const nothing = '';
 const tenantId = /^[a-z0-9][a-z0-9-]*$/;
 
-/** What a connection stands in; `none` is whoever signed in, whom no wall holds. */
+/**
+ * What a connection stands in; `none` is whoever signed in. The walls do not hold them where they own the tables, as who
+ * migrates does; anybody else would see nothing with the scope of nobody.
+ */
 interface Standing {
   readonly role: string;
   readonly scope: string;

@@ -98,6 +98,8 @@ function mistakeIn({ server, name, value }: Draft, needs: Needs): string | undef
   if (!credentialName.safeParse(name).success)
     return 'has a name that no key can have: 1 to 64 characters of A-Z, a-z, 0-9, "_", "." and "-"';
   if (value === '') return 'has no value';
+  if (/^\d(?:[.,]\d+)?E[+-]\d+$/i.test(value))
+    return 'has a long number as its value that a spreadsheet has rounded; format that column as text, and enter it again';
   const isSendable = keyValue.safeParse(value).success && !value.includes('\0') && value.isWellFormed();
   return isSendable ? undefined : 'has a value that is too long, or holds characters that cannot be sent';
 }

@@ -7,20 +7,24 @@ export interface CsvRecord {
 }
 
 /**
- * RFC 4180: cells in quotes may hold separators, line breaks and `""`. Separated by commas, or by semicolons where the
- * first line has those alone, as spreadsheets in many countries write it. Lines without anything are passed over.
+ * RFC 4180: cells in quotes may hold separators, line breaks and `""`. Separated by commas, semicolons or tabs,
+ * whichever the first line has most of: spreadsheets write another one in each country. Lines without anything are passed over.
  */
 export function parseCsv(text: string): CsvRecord[] {
   const source = text.replace(/^\uFEFF/, '');
-  const [first = ''] = source.split(/\r?\n/, 1);
-  const separator = first.includes(';') && !first.includes(',') ? ';' : ',';
-  const reader = new Reader(source, separator);
+  const reader = new Reader(source, separatorOf(source));
   const records: CsvRecord[] = [];
   while (!reader.isDone) {
     const record = reader.record();
     if (record.cells.some((cell) => cell !== '')) records.push(record);
   }
   return records;
+}
+
+function separatorOf(text: string): string {
+  const [first = ''] = text.replaceAll(/"[^"]*"/g, '').split(/[\r\n]/, 1);
+  const count = (separator: string) => first.split(separator).length;
+  return [',', ';', '\t'].reduce((best, other) => (count(other) > count(best) ? other : best));
 }
 
 class Reader {

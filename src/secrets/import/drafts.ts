@@ -28,7 +28,7 @@ const columns = ['level', 'owner', 'tenant', 'server', 'name', 'value'] as const
 
 /** Rows of a CSV. One that cannot be read ends it, because nobody knows where the next one begins. */
 export function csvDrafts(text: string): (Draft | Dropped)[] {
-  return readable(() => {
+  return readable(text, () => {
     const [head, ...records] = parseCsv(text);
     if (head === undefined) throw new TextMistake(1, 'is empty');
     const names = head.cells.map((cell) => cell.trim().toLowerCase());
@@ -52,7 +52,7 @@ export function envDrafts(
   tenant: string | undefined,
 ): (Draft | Dropped)[] {
   const byName = Map.groupBy(places, ({ env }) => env);
-  return readable(() =>
+  return readable(text, () =>
     parseEnvFile(text).flatMap((entry) => {
       const wanted = byName.get(entry.name) ?? [];
       if (wanted.length === 0) return [skipped(entry, `${shown(entry.name)}: no server takes it as a key`)];
@@ -91,13 +91,24 @@ function shown(name: string): string {
   return /^[A-Z][A-Z0-9_]{0,63}$/.test(name) ? name : 'a name';
 }
 
-function readable(read: () => (Draft | Dropped)[]): (Draft | Dropped)[] {
+function readable(text: string, read: () => (Draft | Dropped)[]): (Draft | Dropped)[] {
   try {
+    refuseDamaged(text);
     return read();
   } catch (error) {
     if (error instanceof TextMistake) return [dropped(error.line, error.message)];
     throw error;
   }
+}
+
+/** Bytes that were no UTF-8 have become U+FFFD on their way, and UTF-16 read as UTF-8 is full of NUL. */
+function refuseDamaged(text: string): void {
+  const at = text.search(/[\0\uFFFD]/);
+  if (at < 0) return;
+  throw new TextMistake(
+    text.slice(0, at).split(/\r\n?|\n/).length,
+    'holds characters that cannot be read, because the file was not UTF-8; save it as UTF-8, and nothing gets lost',
+  );
 }
 
 function refuseHead(names: readonly string[], line: number): void {

@@ -89,6 +89,8 @@ test.each([
   [`shared,,,github,,canary-secret${'x'.repeat(20_000)}`, 'too long'],
   ['shared,,,github,canary-secret', 'has 5 columns where the first line has 6'],
   ['shared,,,github,,canary,secret', 'must stand in quotes'],
+  ['shared,,,github,,1.23457E+15', 'a spreadsheet has rounded'],
+  ['shared,,,github,,canary-secret-\uFFFD', 'was not UTF-8'],
   ['canary"secret', 'has a quote inside a cell'],
 ])('the row %s %s, which is told without repeating it', async (row, message) => {
   const { ask, stored } = await keysWorld();

@@ -13,6 +13,7 @@ import {
   userNotFound,
 } from '../errors.ts';
 import type { Needs } from '../needs.ts';
+import { scope } from '../scope.ts';
 import type { SecretBox } from '../sealing/secret-box.ts';
 import * as store from './store.ts';
 
@@ -44,7 +45,7 @@ export async function setKey(
 ): Promise<KeyAnswer> {
   refuseUnsendable(value);
   await requireUser(deps, binding);
-  await scopeOf(deps, binding.tenant)
+  await scope(deps.database, binding.tenant)
     .transaction()
     .execute(async (trx) => {
       await requirePlace(trx, binding);
@@ -77,7 +78,7 @@ export async function setGroupKey(
 
 export async function removeKey(deps: KeyDeps, binding: Binding, actor: Actor): Promise<undefined> {
   await requireUser(deps, binding);
-  await scopeOf(deps, binding.tenant)
+  await scope(deps.database, binding.tenant)
     .transaction()
     .execute(async (trx) => {
       if (await takeKey(trx, binding, actor)) return;
@@ -135,11 +136,6 @@ export async function auditSet(
     before: before === null ? null : shown(binding, before),
     after: { ...shown(binding, after), ...(via !== undefined && { via }) },
   });
-}
-
-/** The operator's scope for what belongs to no tenant, else the tenant's. */
-export function scopeOf({ database }: Pick<KeyDeps, 'database'>, tenant: string | null): Db {
-  return tenant === null ? database.db : database.forTenant(tenant);
 }
 
 /** Throws `credential_malformed` (400) for what no header, argument or environment can carry. */

@@ -1,10 +1,11 @@
 import { type Route, route } from '../../platform/contract.ts';
 import { type Binding, groupOwner, sharedOwner, tenantOwner, userOwner } from '../binding.ts';
-import { type KeyDeps, removeGroupKey, removeKey, scopeOf, setGroupKey, setKey } from './change-key.ts';
+import { type KeyDeps, removeGroupKey, removeKey, setGroupKey, setKey } from './change-key.ts';
 import { api } from '../contract.ts';
 import { groupNotFound, tenantNotFound, userNotFound } from '../errors.ts';
 import { importKeys } from '../import/import-keys.ts';
 import { missingKeys } from './missing.ts';
+import { scope } from '../scope.ts';
 import * as store from './store.ts';
 
 /** The keys of users, groups and tenants, and the shared ones. Values come in and never go out again. */
@@ -25,9 +26,9 @@ function tenantKeys(deps: KeyDeps): Route[] {
   });
   return [
     route(api.listTenantKeys, async ({ params: { id } }) => {
-      const scope = scopeOf(deps, id);
-      if (!(await store.tenantExists(scope, id))) throw tenantNotFound(id);
-      return { items: await store.listKeys(scope, tenantOwner(id)), nextCursor: null };
+      const within = scope(deps.database, id);
+      if (!(await store.tenantExists(within, id))) throw tenantNotFound(id);
+      return { items: await store.listKeys(within, tenantOwner(id)), nextCursor: null };
     }),
     route(api.putTenantKey, ({ params: { id, server }, body, actor }) =>
       setKey(deps, keyOf(id, server, body.name), body.value, actor),
@@ -63,7 +64,7 @@ function userKeys(deps: KeyDeps): Route[] {
   return [
     route(api.listUserKeys, async ({ params: { email }, query: { tenant = null } }) => {
       if (!(await store.userExists(db, email))) throw userNotFound(email);
-      const items = await store.listKeys(scopeOf(deps, tenant), userOwner(email), tenant);
+      const items = await store.listKeys(scope(deps.database, tenant), userOwner(email), tenant);
       return { items, nextCursor: null };
     }),
     route(api.putUserKey, ({ params: { email, server }, query, body: { name, value }, actor }) =>

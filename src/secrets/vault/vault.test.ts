@@ -231,16 +231,15 @@ test('a row that was copied to another tenant, owner, server or name does not op
   }
 });
 
-test('with another master key nothing opens, nothing is overwritten, and the log names the key that is needed', async () => {
+test('with another master key nothing opens, nothing is overwritten, and the key that is needed is named', async () => {
   const database = await setup();
   await store(database.db, shared, 'for-all');
   await store(database.db, acmes, 'for-acme');
   const rows = () => sql`select * from mcp_proxy.credentials order by id`.execute(database.db);
   const before = (await rows()).rows;
 
-  const { vault, lines } = await openVault(database, new MasterKey(randomBytes(32)));
+  const { vault } = await openVault(database, new MasterKey(randomBytes(32)));
   expect(() => vault.find(asking(acmes))?.open()).toThrow(`needs the master key ${masterKey.id}`);
-  expect(lines.join()).toContain(masterKey.id);
   expect((await rows()).rows).toEqual(before);
   expect((await openVault(database)).vault.find(asking(acmes))?.open()).toBe('for-acme');
 });

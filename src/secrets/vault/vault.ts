@@ -6,7 +6,7 @@ import { CredentialIndex } from './credential-index.ts';
 import { createKeyUsage } from './key-usage.ts';
 import { ladder, type Rung } from './ladder.ts';
 import type { SecretBox } from '../sealing/secret-box.ts';
-import { type Loaded, loadIds, loadSealed, type SealedRow } from './vault-store.ts';
+import { type Loaded, loadIds, loadSealed } from './vault-store.ts';
 
 /** Every stored credential, sealed, in memory: it answers while the database is away. */
 export interface Vault {
@@ -55,7 +55,7 @@ export async function createVault(o: VaultOptions): Promise<Vault> {
 }
 
 /** Reads what is new since the last time; of what was removed, it learns which is left. */
-function loader({ db, box, log, clock }: VaultOptions): () => Promise<CredentialIndex> {
+function loader({ db, box, clock }: VaultOptions): () => Promise<CredentialIndex> {
   const index = new CredentialIndex(box);
   let seen: string | null = null;
   let wholeAt = 0;
@@ -68,7 +68,6 @@ function loader({ db, box, log, clock }: VaultOptions): () => Promise<Credential
     index.put(loaded.rows.filter(({ id }) => left?.has(id) ?? true));
     seen = loaded.seen;
     if (since === null) wholeAt = clock();
-    warnOfOtherKeys(loaded.rows, box, log);
     return index;
   };
 
@@ -80,14 +79,4 @@ function loader({ db, box, log, clock }: VaultOptions): () => Promise<Credential
     // Looked up later than the rows: what was added in between comes with the next look, which this change asks for.
     return index.sizeWith(rows) === total ? undefined : loadIds(db);
   }
-}
-
-function warnOfOtherKeys(rows: readonly SealedRow[], box: SecretBox, log: Log): void {
-  const keyIds = rows.map((row) => box.keyIdOf(row.sealed) ?? 'none');
-  const others = keyIds.filter((id) => !box.holds(id));
-  if (others.length === 0) return;
-  log.warn(
-    { credentials: others.length, neededKeys: [...new Set(others)] },
-    'stored credentials cannot be read with this master key; start with the one that sealed them, or store them again',
-  );
 }

@@ -1,13 +1,25 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { CallError } from './call.ts';
-import type { Input } from './terminal.ts';
+import { textIn } from './read-text.ts';
+import { CallError, type Input, type Terminal } from './terminal.ts';
 
 const mostPiped = 1024 * 1024;
 
+/** The terminal, or the pipes, that this process was started with. */
+export function processTerminal(): Terminal {
+  const writeError = (text: string): void => void process.stderr.write(text);
+  return {
+    env: process.env,
+    write: (text) => void process.stdout.write(text),
+    writeError,
+    complain: (message) => writeError(`toolgate: ${message}\n`),
+    input: processInput(),
+  };
+}
+
 /** Standard input. Questions go to standard error, so that what a command prints can be piped on. */
-export function processInput(): Input {
+function processInput(): Input {
   return {
     isPerson: process.stdin.isTTY === true,
     read,
@@ -32,7 +44,7 @@ async function read(): Promise<string> {
     if (size > mostPiped) throw new CallError('What is piped in is longer than 1 MiB.');
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return textIn(Buffer.concat(chunks), 'What is piped in');
 }
 
 async function ask(question: string, output: NodeJS.WritableStream): Promise<string> {
