@@ -106,7 +106,7 @@ async function applyOnce(
     await lockMigrations(trx);
     // Asked anew under the lock: another replica may have applied it while this one waited.
     if (!(await pendingOf(trx, files)).includes(file.name)) return false;
-    await sql`select set_config('lock_timeout', ${String(lockWaitMs)}, true)`.execute(trx);
+    await sql`set local lock_timeout to ${sql.lit(lockWaitMs)}`.execute(trx);
     await sql.raw(file.text).execute(trx);
     await sql`insert into mcp_proxy.schema_migrations (name, checksum) values (${file.name}, ${file.checksum})`.execute(
       trx,
