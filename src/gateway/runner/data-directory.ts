@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
-import { chmod, chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Log } from '../../platform/log.ts';
 import { makeDirectory } from '../../platform/make-directory.ts';
+import { removeIfPossible, removeTree } from './remove-tree.ts';
 
 /** Whose process it is: what one may keep, another never sees. */
 export interface Owner {
@@ -68,20 +70,19 @@ export async function makeOwnDirectories(
 
 /** What a process had for itself alone. */
 export async function removeTemporary({ temporary, sharedMemory }: OwnDirectories): Promise<void> {
-  for (const directory of [temporary, sharedMemory]) await rm(directory, { recursive: true, force: true });
+  for (const directory of [temporary, sharedMemory]) await removeTree(directory);
 }
 
 /** Everything of an owner that does not come back. */
 export async function removeOwnDirectories(root: string, owner: Owner): Promise<void> {
-  await rm(path.join(root, directoryName(owner)), { recursive: true, force: true });
+  await removeTree(path.join(root, directoryName(owner)));
 }
 
 /** What processes of an earlier start have left, which was killed before it could clean up. */
-export async function removeLeftovers(root: string): Promise<void> {
+export async function removeLeftovers(root: string, log: Log): Promise<void> {
   for (const owner of await namesIn(root)) {
     for (const name of await namesIn(path.join(root, owner))) {
-      if (name.startsWith(temporaryPrefix))
-        await rm(path.join(root, owner, name), { recursive: true, force: true });
+      if (name.startsWith(temporaryPrefix)) await removeIfPossible(path.join(root, owner, name), log);
     }
   }
 }
@@ -92,7 +93,7 @@ export async function removeLeftovers(root: string): Promise<void> {
  */
 export async function removeAbandoned(
   root: string,
-  o: { readonly before: number; inUse(): ReadonlySet<string> },
+  o: { readonly before: number; readonly log: Log; inUse(): ReadonlySet<string> },
 ): Promise<string[]> {
   const removed: string[] = [];
   for (const name of await namesIn(root)) {
@@ -108,10 +109,17 @@ export async function removeAbandoned(
     } catch {
       continue; // A session has just ended, and took it along.
     }
-    await rm(gone, { recursive: true, force: true });
-    if (!isGone) removed.push(name);
+    if ((await removeIfPossible(gone, o.log)) && !isGone) removed.push(name);
   }
   return removed;
+}
+
+/** When an owner last had a process begin or end; undefined: there are none. */
+export async function newestUse(root: string): Promise<number | undefined> {
+  const names = (await namesIn(root)).filter((name) => !name.startsWith(gonePrefix));
+  const found = await Promise.all(names.map((name) => lstat(path.join(root, name)).catch(() => undefined)));
+  const times = found.flatMap((one) => (one ? [one.mtimeMs] : []));
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -7,6 +7,7 @@ import { directoryName, type Owner, removeOwnDirectories } from './data-director
 import type { Ground } from './ground.ts';
 import { installedInstead } from './installed-package.ts';
 import { type Limits, limitsOf, limitsWithin } from './limits.ts';
+import { anyMayWrite } from './may-write.ts';
 import type { PackageShelf, Shelved } from './packages/shelf.ts';
 import type { PinnedCommand } from './pinned-commands.ts';
 import { prepareOrder } from './prepare.ts';
@@ -123,10 +124,11 @@ export class Processes {
     }
   }
 
-  async #shelved({ server, command, args, env }: Asked, { cwd, choosesCwd, origin }: AllowedCommand) {
-    const { packages, ground } = this.#options;
+  async #shelved({ server, command, args, env }: Asked, { cwd, origin }: AllowedCommand) {
+    const { packages, ground, fileCommands } = this.#options;
     const isHere = origin === 'catalog' && installedInstead({ command, args }, ground.searched).args !== args;
-    return isHere ? undefined : packages?.take({ server, command, args, env, cwd, writesCwd: choosesCwd });
+    const mayBeWritten = async (file: string) => anyMayWrite(file, await fileCommands());
+    return isHere ? undefined : packages?.take({ server, command, args, env, cwd, mayBeWritten });
   }
 
   async #launch(asked: Asked, o: Granted, shelved: Shelved | undefined): Promise<ServedProcess> {

@@ -1,5 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createLog } from '../../platform/log.ts';
 import { RemoteRunner } from './remote-runner.ts';
@@ -62,4 +64,22 @@ test('one that goes and comes back is away since it went, and says when it is ba
   await listening(healthy, port);
   await expect.poll(() => runner.away()).toBeNull();
   expect(back).toBe(1);
+});
+
+test('one that is closed while it is asked how it is tells nobody that it is back', async () => {
+  const asked: ServerResponse[] = [];
+  const { port } = await listening((_req, res) => {
+    if (asked.push(res) === 1) res.writeHead(401).end('{}');
+  });
+  const runner = runnerAt(port);
+  let back = 0;
+  runner.onBack(() => void back++);
+  await expect.poll(() => asked.length).toBe(2);
+  runner.close();
+  const [, second] = asked;
+  const over = once(second?.socket ?? process, 'close');
+  second?.end(JSON.stringify({ status: 'ok', processes: 0, inForce: [] }));
+  await over;
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
+  expect(back).toBe(0);
 });

@@ -62,7 +62,7 @@ export class RemoteRunner implements RunnerWay {
   }
 
   #answers(): void {
-    if (!this.#away) return;
+    if (this.#isClosed || !this.#away) return;
     this.#away = null;
     this.#options.log.info('the runner is back');
     for (const listener of this.#back) listener();

@@ -52,7 +52,7 @@ export async function createRunner(settings: RunnerSettings, log: Log): Promise<
   const system = await surveySystem(settings.system);
   const root = path.join(settings.dataDir, 'runner');
   await makeDirectory(root);
-  await removeLeftovers(root);
+  await removeLeftovers(root, log);
   const realRoot = await realpath(root);
   const name = randomBytes(8).toString('hex');
   const reaper = startReaper(`${markName}=${name}`);

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { asAnotherUser } from '../../../test/another-user.ts';
 import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { createLog } from '../../platform/log.ts';
-import { directoryName, makeOwnDirectories, removeTemporary } from './data-directory.ts';
-import { sweep, type SweeperOptions } from './sweeper.ts';
+import { directoryName, makeOwnDirectories, newestUse, removeTemporary } from './data-directory.ts';
+import { steadyTime, sweep, type SweeperOptions } from './sweeper.ts';
 
 const days = 24 * 3_600_000;
 const alice = { server: 'notes', tenant: 'acme', scope: 'user:alice@acme.com' };
@@ -63,6 +64,21 @@ test('with 0 days nothing ever goes', async () => {
   expect(readdirSync(root)).toHaveLength(3);
 });
 
+test.skipIf(process.getuid?.() !== 0)('what cannot be removed keeps nothing else there', () => {
+  const root = temporaryFolder({ 'a/kept/': '', 'b/home/file': 'x', 'c/home/': '' });
+  const said = asAnotherUser(root, {
+    module: new URL('./sweeper.ts', import.meta.url),
+    script: `
+      const said = [];
+      const log = { info: () => {}, error: ({ err }) => said.push(err.code) };
+      const o = { root: process.cwd(), keepDays: 90, packages: undefined, log, processes: { inUse: () => new Set() } };
+      await module.sweep(o, Date.now() + 100 * 24 * 3_600_000);
+      console.log(JSON.stringify([said, fs.readdirSync('.').length]));`,
+    others: ['a/kept'],
+  });
+  expect(JSON.parse(said)).toEqual([['EPERM'], 1]);
+});
+
 test('links lead nowhere: neither one among the directories nor one that a server has left', async () => {
   const { folder, root, options } = await left();
   mkdirSync(path.join(folder, 'outside'));
@@ -72,4 +88,24 @@ test('links lead nowhere: neither one among the directories nor one that a serve
   await sweep(options, Date.now());
   expect(readdirSync(root)).toEqual(['linked']);
   expect(existsSync(path.join(folder, 'outside', 'file'))).toBe(true);
+});
+
+test('packages that cannot be looked through keep nobody’s old files there', async () => {
+  const { root, options } = await left();
+  const packages = { sweep: () => Promise.reject(new Error('EIO')) };
+  await sweep({ ...options, packages }, Date.now());
+  expect(readdirSync(root)).toEqual([]);
+});
+
+test('a time that goes on by itself: a clock that is set makes nothing old', async () => {
+  const { root, age } = await left();
+  age(directoryName(bob), 3 * days);
+  const newest = (await newestUse(root)) ?? 0;
+  const wall = Date.now();
+  expect(wall - newest).toBeGreaterThan(2 * days);
+  const near = (time: number) => Math.round((time - wall) / days);
+  expect(near(steadyTime(wall, newest)())).toBe(0);
+  expect(near(steadyTime(wall, undefined)())).toBe(0);
+  // Set a year ahead, before the start: not even what has been unused for 89 days is as old as 96.
+  expect(near(steadyTime(wall + 365 * days, newest)())).toBe(4);
 });

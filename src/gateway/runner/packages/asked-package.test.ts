@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { askedPackage } from './asked-package.ts';
 import { asksForShared, npmrcBeside } from './asks-for-shared.ts';
@@ -53,7 +55,7 @@ const wish = {
   args: ['-y', 'tools@1.2.3'],
   env: {},
   cwd: null,
-  writesCwd: false,
+  mayBeWritten: () => Promise.resolve(false),
 };
 
 test.each(['npm_config_registry', 'NPM_TOKEN', 'UV_INDEX', 'PIP_INDEX_URL', 'HTTPS_PROXY', 'HOME', 'PATH'])(
@@ -67,11 +69,29 @@ test('any other variable is the program’s own business', () => {
   expect(asksForShared({ ...wish, env: { KEY: 'k', NODE_OPTIONS: 'x', UVICORN_PORT: '1' } })).toBeDefined();
 });
 
-test('settings of npm count that the operator has put beside the config file, not those that servers could write', async () => {
-  const cwd = temporaryFolder({ '.npmrc': '@acme:registry=https://npm.acme.com/' });
-  expect(await npmrcBeside({ ...wish, cwd })).toMatchObject({
-    text: expect.stringContaining('npm.acme.com'),
-  });
-  expect(await npmrcBeside({ ...wish, cwd, writesCwd: true })).toBeUndefined();
+test('settings of npm count that the operator has put where a command starts', async () => {
+  const text = '@acme:registry=https://npm.acme.com/';
+  expect(await npmrcBeside({ ...wish, cwd: temporaryFolder({ '.npmrc': text }) })).toEqual({ text });
+  expect(await npmrcBeside({ ...wish, cwd: temporaryFolder() })).toBeUndefined();
   expect(await npmrcBeside(wish)).toBeUndefined();
+});
+
+test('those that a server could have written are nobody else’s', async () => {
+  const cwd = temporaryFolder({ '.npmrc': 'registry=https://npm.acme.com/' });
+  const mayBeWritten = (file: string) => Promise.resolve(file === path.join(cwd, '.npmrc'));
+  expect(await npmrcBeside({ ...wish, cwd, mayBeWritten })).toBe('own');
+});
+
+test.each(['//npm.acme.com/:_authToken=${ACME_TOKEN}', 'cafile = ./ca.pem', '//npm.acme.com/:keyfile=k.pem'])(
+  'those that mean something only there are nobody else’s: %s',
+  async (line) => {
+    const cwd = temporaryFolder({ '.npmrc': `registry=https://npm.acme.com/\n${line}\n` });
+    expect(await npmrcBeside({ ...wish, cwd })).toBe('own');
+  },
+);
+
+test('those that cannot be read are not taken for none', async () => {
+  const cwd = temporaryFolder();
+  mkdirSync(path.join(cwd, '.npmrc'));
+  await expect(npmrcBeside({ ...wish, cwd })).rejects.toThrow('cannot read the .npmrc');
 });

@@ -1,11 +1,19 @@
 // Packages that everybody runs, in a runner with walls and real npm, from a registry on loopback: fetched once, without
 // anybody's keys, and nobody can change what another one runs.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type FakeRegistry, npmRegistry } from '../../../../test/fakes/npm-registry.ts';
-import { type RunnerWorld, runnerWorld } from '../../../../test/runner-world.ts';
+import { type Commands, type RunnerWorld, runnerWorld } from '../../../../test/runner-world.ts';
 import { closeWorlds, worldOf } from '../../../../test/upstream-world.ts';
 
 /** What a package that is installed finds out about the machine: it writes it down beside itself. */
@@ -29,11 +37,18 @@ const fs = require('node:fs');
 fs.rmSync('package.json');
 fs.symlinkSync(__dirname.split('/packages/')[0] + '/master.key', 'package.json');
 `;
+/** As those do that download a browser. */
+const keepsFiles = `
+const fs = require('node:fs');
+fs.mkdirSync(require('node:os').homedir() + '/.cache/browser', { recursive: true });
+fs.writeFileSync(require('node:os').homedir() + '/.cache/browser/program', 'x');
+`;
 
 const commands = {
   look: { command: 'npx', args: ['-y', 'looks-around@1.2.3', 'x'], env: { KEY: '${credential}' } },
   closed: { command: 'npx', args: ['-y', 'looks-around@1.2.3'], limits: { network: 'none' } },
   links: { command: 'npx', args: ['-y', 'links-out@1.2.3'] },
+  keeps: { command: 'npx', args: ['-y', 'keeps-files@1.2.3'] },
   absent: { command: 'npx', args: ['-y', 'nowhere-to-be-found@1.2.3'] },
   registry: {
     ...{ command: 'npx', args: ['-y', 'own-registry@1.2.3'] },
@@ -62,7 +77,10 @@ function shared({ user }: { readonly user?: number }): void {
   let world: RunnerWorld;
   let registry: FakeRegistry;
   beforeAll(async () => {
-    const atInstall = { 'looks-around': looksAround, 'links-out': linksOut, 'own-registry': '' };
+    const atInstall = {
+      ...{ 'looks-around': looksAround, 'links-out': linksOut, 'own-registry': '' },
+      'keeps-files': keepsFiles,
+    };
     registry = await npmRegistry(
       Object.fromEntries(Object.entries(atInstall).map(([one, script]) => [one, { atInstall: script }])),
     );
@@ -164,6 +182,15 @@ function shared({ user }: { readonly user?: number }): void {
     expect(logged).not.toContain('canary');
   });
 
+  test('a package that keeps files in a home has them in the home of whoever runs it', async () => {
+    const one = start('keeps', 'acme');
+    await untilThere(one);
+    const [kept = ''] = globSync(`${world.folder}/data/runner/keeps.*/home*/.cache/browser/program`);
+    expect(readFileSync(kept, 'utf8')).toBe('x');
+    expect(globSync(`${shelf()}/keeps-files.*/files/*`)).toEqual([]);
+    await one.upstream.close();
+  });
+
   test('a package that is not there is told, and the next call does not fetch again at once', async () => {
     const message = /The package nowhere-to-be-found@1\.2\.3 of the server "absent" could not be fetched/;
     await expect(start('absent', 'acme').list()).rejects.toThrow(message);
@@ -178,23 +205,72 @@ function shared({ user }: { readonly user?: number }): void {
   });
 }
 
-describe.skipIf(missing)('settings of npm beside the config file', { timeout: 120_000 }, () => {
-  test('say where a package comes from, and their packages are others than without them', async () => {
-    const [own, other] = [await npmRegistry({ 'of-acme': {} }), await npmRegistry({ 'of-acme': {} })];
-    const world = runnerWorld(
-      { acme: { command: 'npx', args: ['-y', 'of-acme@1.2.3'] } },
-      { TOOLGATE_RUNNER_WALLS: 'bubblewrap' },
-    );
+describe.skipIf(missing)('settings of npm where a command starts', { timeout: 120_000 }, () => {
+  const tool = { command: 'npx', args: ['-y', 'of-acme@1.2.3'] };
+  const settled: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of settled.splice(0)) await close();
+  });
+
+  async function registryOf(): Promise<FakeRegistry> {
+    const registry = await npmRegistry({ 'of-acme': {} });
+    settled.push(registry.close);
+    return registry;
+  }
+  function worldWith(more: object = {}, servers: Commands = {}): RunnerWorld {
+    const commands = { acme: { ...tool, ...more }, ...servers };
+    const world = runnerWorld(commands, { TOOLGATE_RUNNER_WALLS: 'bubblewrap' });
     chmodSync(world.folder, 0o755);
-    const [command, args] = ['npx', ['-y', 'of-acme@1.2.3']];
+    settled.push(world.close);
+    return world;
+  }
+  async function untilItRuns(world: RunnerWorld): Promise<void> {
+    const one = worldOf((sink) => world.open('acme', sink, tool));
+    await expect.poll(() => one.list().catch(String), { timeout: 60_000, interval: 250 }).toContain('echo');
+    await one.upstream.close();
+  }
+  const shared = (world: RunnerWorld) => globSync(`${world.folder}/data/packages/of-acme.*`);
+
+  test('say where a package comes from, and their packages are others than without them', async () => {
+    const [own, other] = [await registryOf(), await registryOf()];
+    const world = worldWith();
     for (const { url } of [own, other, own]) {
       writeFileSync(path.join(world.folder, '.npmrc'), `registry=${url}\n`);
-      const one = worldOf((sink) => world.open('acme', sink, { command, args }));
-      await expect.poll(() => one.list().catch(String), { timeout: 60_000, interval: 250 }).toContain('echo');
-      await one.upstream.close();
+      await untilItRuns(world);
     }
     expect([own.fetched('of-acme'), other.fetched('of-acme')]).toEqual([1, 1]);
-    await world.close();
-    for (const registry of [own, other]) await registry.close();
+  });
+
+  test('count though the user of servers may not read them, as npm leaves them that has logged in', async () => {
+    const registry = await registryOf();
+    const world = worldWith();
+    writeFileSync(path.join(world.folder, '.npmrc'), `registry=${registry.url}\n`, { mode: 0o600 });
+    await untilItRuns(world);
+    expect(registry.fetched('of-acme')).toBe(1);
+  });
+
+  test('keep a package from being shared where the server may write them', async () => {
+    const registry = await registryOf();
+    const world = worldWith({ cwd: './project' });
+    mkdirSync(path.join(world.folder, 'project'));
+    chmodSync(path.join(world.folder, 'project'), 0o777);
+    writeFileSync(path.join(world.folder, 'project', '.npmrc'), `registry=${registry.url}\n`);
+    await untilItRuns(world);
+    expect(registry.fetched('of-acme')).toBe(1);
+    expect(shared(world)).toEqual([]);
+  });
+
+  test('keep a package from being shared where another server has written them', async () => {
+    const registry = await registryOf();
+    const writes = `require('fs').writeFileSync('.npmrc', 'registry=${registry.url}\\n'); setTimeout(() => {}, 60_000)`;
+    const world = worldWith({}, { files: { args: ['-e', writes, '.'] } });
+    chmodSync(world.folder, 0o777);
+    const files = worldOf((sink) => world.open('files', sink, { args: ['-e', writes, '.'] }));
+    const listed = files.list().catch(String);
+    await expect.poll(() => existsSync(path.join(world.folder, '.npmrc')), { timeout: 30_000 }).toBe(true);
+    await untilItRuns(world);
+    expect(shared(world)).toEqual([]);
+    await files.upstream.close();
+    await listed;
   });
 });

@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { asAnotherUser } from '../../../../test/another-user.ts';
 import { temporaryFolder } from '../../../../test/temporary-folder.ts';
 import { createLog } from '../../../platform/log.ts';
 import type { InstallJob } from './install.ts';
 import { PackageShelf } from './shelf.ts';
 
 const searched = [temporaryFolder({ npm: '', uv: '' })];
+const mayBeWritten = () => Promise.resolve(false);
 const days = 24 * 3_600_000;
 const open: PackageShelf[] = [];
 afterEach(async () => {
@@ -42,7 +44,7 @@ function shelfOf(o: {
   open.push(shelf);
   const take = (spec: string, more = {}) =>
     shelf.take({
-      ...{ server: 'srv', command: 'npx', args: ['-y', spec], env: {}, cwd: null, writesCwd: false },
+      ...{ server: 'srv', command: 'npx', args: ['-y', spec], env: {}, cwd: null, mayBeWritten },
       ...more,
     });
   return { shelf, root, installed, take };
@@ -84,6 +86,27 @@ test('other versions, and other settings of npm, are other packages', async () =
   expect(installed).toEqual(['a@1.0.0', 'a@1.0.1', 'a@1.0.0']);
 });
 
+test('settings of npm that are nobody else’s keep a package from being everybody’s', async () => {
+  const { take, installed } = shelfOf({});
+  const cwd = temporaryFolder({ '.npmrc': 'registry=https://npm.acme.com/' });
+  expect(await take('a@1.0.0', { cwd, mayBeWritten: () => Promise.resolve(true) })).toBeUndefined();
+  expect(installed).toEqual([]);
+});
+
+test('a package is fetched with the settings that it is kept under, though they change meanwhile', async () => {
+  const cwd = temporaryFolder({ '.npmrc': 'registry=https://npm.acme.com/' });
+  const used: (string | undefined)[] = [];
+  const { take } = shelfOf({
+    install: async (job) => {
+      writeFileSync(path.join(cwd, '.npmrc'), 'registry=https://evil.acme.com/');
+      used.push(job.npmrc);
+      return pretend(job);
+    },
+  });
+  await take('a@1.0.0', { cwd });
+  expect(used).toEqual(['registry=https://npm.acme.com/']);
+});
+
 test('one that takes long is told, and is there later', async () => {
   const { promise: until, resolve: finish } = Promise.withResolvers<void>();
   const { take, installed } = shelfOf({
@@ -107,6 +130,49 @@ test('one that cannot be fetched is told to everybody, and tried again later, no
   expect(installed).toEqual(['a@1.0.0']);
 });
 
+test('what could not be fetched is told of the server of whoever asks, never of another one’s', async () => {
+  const { promise: until, resolve: fail } = Promise.withResolvers<void>();
+  const { take } = shelfOf({ install: () => until.then(() => Promise.reject(new Error('404'))) });
+  const told = (server: string) => take('a@1.0.0', { server }).then(() => 'fetched', String);
+  const waiting = ['one', 'two'].map(told);
+  fail();
+  const all = [...(await Promise.all(waiting)), await told('three')];
+  expect(all.map((text) => /server "(\w+)"/.exec(text)?.[1])).toEqual(['one', 'two', 'three']);
+});
+
+test('nothing is left of what could not be fetched', async () => {
+  const { take, root } = shelfOf({
+    install: async (job) => {
+      await pretend(job);
+      throw new Error('the network went');
+    },
+  });
+  await expect(take('a@1.0.0')).rejects.toThrow('could not be fetched');
+  expect(readdirSync(root)).toEqual([]);
+});
+
+test('what an installation has closed to its owner keeps the package from nobody, and goes', () => {
+  const said = asAnotherUser(temporaryFolder(), {
+    module: new URL('./shelves.ts', import.meta.url),
+    script: `
+      const said = [];
+      const log = { info: () => {}, error: ({ err }) => said.push(err.code) };
+      const shelves = new module.Shelves(process.cwd(), log);
+      const place = shelves.place('a.1');
+      const release = shelves.hold('a.1');
+      for (let n = 0; n < 2; n++) {
+        await shelves.begin(place);
+        fs.mkdirSync(place.files + '/closed/deeper', { recursive: true });
+        for (const one of [place.files + '/closed', place.files]) fs.chmodSync(one, 0o111);
+      }
+      release();
+      fs.mkdirSync('b.1');
+      await shelves.sweep(Date.now());
+      console.log(JSON.stringify([said, fs.readdirSync('.')]));`,
+  });
+  expect(JSON.parse(said)).toEqual([[], []]);
+});
+
 test('one whose program nobody can name is left to its fetcher, and not fetched again', async () => {
   const { take, installed } = shelfOf({ install: () => Promise.resolve(1) });
   expect(await take('a@1.0.0')).toBeUndefined();
@@ -122,7 +188,7 @@ test('without npm, or with another command, there is nothing to share', async ()
     ...{ root: temporaryFolder(), searched: [temporaryFolder()], log: createLog('silent'), install: pretend },
   });
   open.push(bare);
-  const wish = { server: 'srv', args: ['a@1.0.0'], env: {}, cwd: null, writesCwd: false };
+  const wish = { server: 'srv', args: ['a@1.0.0'], env: {}, cwd: null, mayBeWritten };
   expect(await bare.take({ ...wish, command: 'npx' })).toBeUndefined();
   expect(installed).toEqual([]);
 });
@@ -135,6 +201,14 @@ test('there is no more on the disk than there may be: the one that nobody has us
   age(root, 'c', 2 * days);
   (await take('d@1.0.0'))?.release();
   expect(names(root).sort()).toEqual(['a', 'c', 'd']);
+});
+
+test('no more than there is room for is fetched, however many are asked for at once', async () => {
+  const { take, installed } = shelfOf({ mostBytes: 250 });
+  const all = await Promise.all([...Array(20).keys()].map((n) => take(`p${n}@1.0.0`)));
+  // Two at a time may each take the last room.
+  expect(installed.length).toBeLessThanOrEqual(4);
+  expect(all.filter(Boolean)).toHaveLength(installed.length);
 });
 
 test('where everything is in use and there is no room, the next one is left to its fetcher', async () => {

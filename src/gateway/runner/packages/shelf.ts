@@ -8,6 +8,7 @@ import { passedOn } from '../containment/passed-on.ts';
 import type { AskedPackage } from './asked-package.ts';
 import { asksForShared, npmrcBeside, type Wish } from './asks-for-shared.ts';
 import type { InstallJob } from './install.ts';
+import { Lanes } from './lanes.ts';
 import { recipes } from './recipes.ts';
 import { type Place, Shelves } from './shelves.ts';
 
@@ -33,6 +34,12 @@ export interface PackageShelfOptions {
   readonly patience?: number;
 }
 
+/** What is fetched, and the settings of npm that it is fetched with. */
+interface Fetched {
+  readonly asked: AskedPackage;
+  readonly npmrc: string | undefined;
+}
+
 const usualMost = 8 * 1024 ** 3;
 /** Less than the gate waits for a process. */
 const usualPatience = 15_000;
@@ -48,10 +55,9 @@ export class PackageShelf {
   readonly #options: PackageShelfOptions;
   readonly #shelves: Shelves;
   readonly #fetching = new Map<string, Promise<void>>();
-  readonly #failed = new Map<string, { readonly until: number; readonly error: UpstreamError }>();
+  readonly #failed = new Map<string, { readonly until: number; readonly cause: unknown }>();
   readonly #closing = new AbortController();
-  readonly #lanes: Promise<void>[] = Array.from({ length: atOnce }, () => Promise.resolve());
-  #turn = 0;
+  readonly #lanes = new Lanes(atOnce);
 
   constructor(options: PackageShelfOptions) {
     this.#options = options;
@@ -66,10 +72,11 @@ export class PackageShelf {
     const asked = asksForShared(wish);
     if (!asked || !this.#has(recipes[asked.fetcher].installer)) return undefined;
     const npmrc = asked.fetcher === 'npx' ? await npmrcBeside(wish) : undefined;
+    if (npmrc === 'own') return undefined;
     const key = keyOf(asked, npmrc?.text);
     const release = this.#shelves.hold(key);
     try {
-      const shelved = await this.#there(key, { asked, npmrc: npmrc?.file, server: wish.server });
+      const shelved = await this.#there(key, { asked, npmrc: npmrc?.text, server: wish.server });
       if (shelved) return { ...shelved, args: asked.rest, release };
     } catch (error) {
       release();
@@ -86,12 +93,12 @@ export class PackageShelf {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all(this.#lanes);
+    await Promise.allSettled(this.#fetching.values());
   }
 
   async #there(
     key: string,
-    o: { readonly asked: AskedPackage; readonly npmrc: string | undefined; readonly server: string },
+    o: Fetched & { readonly server: string },
   ): Promise<Pick<Shelved, 'files' | 'program'> | undefined> {
     const { asked, server } = o;
     const place = this.#shelves.place(key);
@@ -99,12 +106,14 @@ export class PackageShelf {
     if (program !== undefined) return { files: place.files, program };
     if (await this.#shelves.made(place)) return undefined;
     const failed = this.#failed.get(key);
-    if (failed && failed.until > performance.now()) throw failed.error;
-    const { mostBytes = usualMost, patience = usualPatience } = this.#options;
-    if (!this.#fetching.has(key) && !(await this.#shelves.makeRoom(mostBytes))) return undefined;
+    if (failed && failed.until > performance.now()) throw notFetched(o, failed.cause);
+    if (!this.#fetching.has(key) && !(await this.#makeRoom())) return undefined;
     const isThere = await Promise.race([
-      this.#fetch(key, place, o).then(() => true),
-      delay(patience, false, { ref: false }),
+      this.#fetch(place, o).then(
+        () => true,
+        (cause: unknown) => Promise.reject(notFetched(o, cause)),
+      ),
+      delay(this.#options.patience ?? usualPatience, false, { ref: false }),
     ]);
     if (!isThere)
       throw new UpstreamError(
@@ -127,58 +136,67 @@ export class PackageShelf {
   }
 
   /** Once, however many wait for it. */
-  #fetch(
-    key: string,
-    place: Place,
-    { asked, npmrc, server }: { asked: AskedPackage; npmrc: string | undefined; server: string },
-  ): Promise<void> {
+  #fetch(place: Place, o: Fetched): Promise<void> {
+    const { key } = place;
     const under = this.#fetching.get(key);
     if (under) return under;
     const release = this.#shelves.hold(key);
-    const lane = this.#turn++ % atOnce;
-    const fetched = (this.#lanes[lane] ?? Promise.resolve())
-      .then(() => this.#install(place, asked, npmrc))
-      .catch((error: unknown) => this.#fails(key, { asked, server, error }))
+    const fetched = this.#lanes
+      .run(() => this.#install(place, o))
+      .catch((error: unknown) => this.#fails(key, o.asked, error))
       .finally(() => {
         this.#fetching.delete(key);
         release();
       });
     this.#fetching.set(key, fetched);
-    this.#lanes[lane] = fetched.catch(() => undefined);
     return fetched;
   }
 
-  async #install(place: Place, asked: AskedPackage, npmrc: string | undefined): Promise<void> {
+  async #install(place: Place, { asked, npmrc }: Fetched): Promise<void> {
     this.#closing.signal.throwIfAborted();
     // Another one may have fetched it since this one looked, and somebody may run it by now.
     if (await this.#shelves.made(place)) return;
-    const { log, install } = this.#options;
+    // Those before it have taken theirs meanwhile.
+    if (!(await this.#makeRoom())) return;
+    const { log } = this.#options;
     log.info({ package: asked.spec }, 'a package is fetched');
     const around = await this.#shelves.begin(place);
     const id = randomBytes(9).toString('hex');
     const signal = this.#closing.signal;
-    const bytes = await install({ id, asked, around, files: place.files, npmrc, signal });
-    await this.#shelves.finish(place, { spec: asked.spec, bytes });
-    log.info({ package: asked.spec, bytes }, 'a package was fetched');
+    try {
+      const bytes = await this.#options.install({ id, asked, around, files: place.files, npmrc, signal });
+      await this.#shelves.finish(place, { spec: asked.spec, bytes });
+      log.info({ package: asked.spec, bytes }, 'a package was fetched');
+    } catch (error) {
+      await this.#shelves.discard(place);
+      throw error;
+    }
   }
 
-  #fails(key: string, o: { asked: AskedPackage; server: string; error: unknown }): never {
-    const { spec } = o.asked;
-    this.#options.log.warn({ err: o.error, package: spec }, 'a package could not be fetched');
+  #makeRoom(): Promise<boolean> {
+    return this.#shelves.makeRoom(this.#options.mostBytes ?? usualMost);
+  }
+
+  #fails(key: string, { spec }: AskedPackage, cause: unknown): never {
+    this.#options.log.warn({ err: cause, package: spec }, 'a package could not be fetched');
     const now = performance.now();
     for (const [other, { until }] of this.#failed) if (until <= now) this.#failed.delete(other);
-    const error = new UpstreamError(
-      'unreachable',
-      `The package ${spec} of the server "${o.server}" could not be fetched; the log of the runner says why.`,
-      { cause: o.error },
-    );
-    this.#failed.set(key, { until: now + rest, error });
-    throw error;
+    this.#failed.set(key, { until: now + rest, cause });
+    throw cause;
   }
 
   #has(program: string): boolean {
     return this.#options.searched.some((directory) => existsSync(path.join(directory, program)));
   }
+}
+
+/** Whoever asks is told of its own server: another one's name may be another tenant's secret. */
+function notFetched(o: { readonly asked: AskedPackage; readonly server: string }, cause: unknown) {
+  return new UpstreamError(
+    'unreachable',
+    `The package ${o.asked.spec} of the server "${o.server}" could not be fetched; the log of the runner says why.`,
+    { cause },
+  );
 }
 
 /** Whatever decides what is fetched: two that differ in it never share. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
-import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Log } from '../../../platform/log.ts';
-import { makeDirectory } from '../../../platform/make-directory.ts';
+import { removeIfPossible, removeTree } from '../remove-tree.ts';
 
 /** Where one package is. */
 export interface Place {
@@ -61,14 +61,25 @@ export class Shelves {
   }
 
   /** An empty directory for it. */
-  async begin({ around }: Place): Promise<string> {
-    await rm(around, { recursive: true, force: true });
-    await makeDirectory(around);
-    return around;
+  async begin(place: Place): Promise<string> {
+    await this.discard(place);
+    await mkdir(place.around, { mode: 0o700 });
+    return place.around;
+  }
+
+  /** What there is of it so far goes; false: not from the disk. */
+  async discard({ around }: Place): Promise<boolean> {
+    const gone = path.join(this.#root, `${gonePrefix}${randomBytes(6).toString('hex')}`);
+    try {
+      renameSync(around, gone);
+    } catch {
+      return false; // It is not there, or somebody else is removing it.
+    }
+    return removeIfPossible(gone, this.#log);
   }
 
   async finish({ around, mark }: Place, about: Made): Promise<void> {
-    for (const name of ['tmp', 'shm']) await rm(path.join(around, name), { recursive: true, force: true });
+    for (const name of ['tmp', 'shm']) await removeTree(path.join(around, name));
     await writeFile(mark, JSON.stringify(about), { mode: 0o600 });
   }
 
@@ -108,14 +119,7 @@ export class Shelves {
 
   /** False while somebody uses it. Nobody can begin to between the look and the renaming. */
   async #remove(key: string): Promise<boolean> {
-    if (this.#held.has(key)) return false;
-    const gone = path.join(this.#root, `${gonePrefix}${randomBytes(6).toString('hex')}`);
-    try {
-      renameSync(path.join(this.#root, key), gone);
-    } catch {
-      return false; // Somebody else is removing it.
-    }
-    await rm(gone, { recursive: true, force: true });
+    if (this.#held.has(key) || !(await this.discard(this.place(key)))) return false;
     if (!key.startsWith(gonePrefix))
       this.#log.info({ package: key }, 'a package was removed that nobody uses');
     return true;
