@@ -3,6 +3,17 @@ insert into mcp_proxy.live_versions (topic) values ('oauth_clients');
 create trigger live after insert or update or delete on mcp_proxy.oauth_clients
   for each statement execute function mcp_proxy.bump_live_version('oauth_clients');
 
+-- The authorization server that the secret of a definition's client was first used at: it goes to no other.
+create table mcp_proxy.oauth_secret_issuers (
+  server_id text not null references mcp_proxy.servers (id) on delete cascade,
+  -- Which secret: a hash of the sealed text, another one whenever it is entered anew.
+  version text not null,
+  issuer text not null,
+  used_at timestamptz not null default now(),
+  primary key (server_id, version)
+);
+call mcp_proxy.wall_for_operator('oauth_secret_issuers');
+
 -- Accounts that went away with a user, a server or a tenant, sealed as they were, until their tokens are taken back at
 -- the authorization server; and the stored clients that it knows them by, which went away with them.
 create table mcp_proxy.account_endings (
@@ -26,7 +37,8 @@ create trigger retired_key before insert or update of sealed on mcp_proxy.accoun
   for each row execute function mcp_proxy.refuse_retired_key();
 
 -- Arguments: the column of accounts that names what goes, and the column that it is in. What is sealed under a retired
--- key opens nowhere, and must not keep anybody from being deleted.
+-- key opens nowhere, and must not keep anybody from being deleted. Accounts are locked, so that tokens that are being
+-- stored are waited for, and not the ones that they replace kept; by id, so that two deletions do so in one order.
 create function mcp_proxy.note_account_endings() returns trigger language plpgsql as $$
 declare
   gone text := to_jsonb(old) ->> tg_argv[1];
@@ -35,7 +47,8 @@ begin
   execute format('
     insert into mcp_proxy.account_endings (kind, tenant_id, user_email, server_id, issuer, client_id, sealed)
     select ''account'', tenant_id, user_email, server_id, issuer, client_id, sealed from mcp_proxy.user_accounts
-    where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)', tg_argv[0]) using gone, retired;
+    where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)
+    order by id for update', tg_argv[0]) using gone, retired;
   if tg_argv[0] <> 'user_email' then
     execute format('
       insert into mcp_proxy.account_endings (kind, tenant_id, server_id, issuer, client_id, sealed)

@@ -255,6 +255,16 @@ create table mcp_proxy.oauth_clients (
 );
 alter table mcp_proxy.oauth_clients enable row level security;
 
+create table mcp_proxy.oauth_secret_issuers (
+  server_id text not null,
+  version text not null,
+  issuer text not null,
+  used_at timestamp with time zone not null default now(),
+  constraint oauth_secret_issuers_pkey PRIMARY KEY (server_id, version),
+  constraint oauth_secret_issuers_server_id_fkey FOREIGN KEY (server_id) REFERENCES mcp_proxy.servers(id) ON DELETE CASCADE
+);
+alter table mcp_proxy.oauth_secret_issuers enable row level security;
+
 create table mcp_proxy.pin_places (
   server_id text not null,
   place text not null,
@@ -606,7 +616,8 @@ begin
   execute format('
     insert into mcp_proxy.account_endings (kind, tenant_id, user_email, server_id, issuer, client_id, sealed)
     select ''account'', tenant_id, user_email, server_id, issuer, client_id, sealed from mcp_proxy.user_accounts
-    where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)', tg_argv[0]) using gone, retired;
+    where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)
+    order by id for update', tg_argv[0]) using gone, retired;
   if tg_argv[0] <> 'user_email' then
     execute format('
       insert into mcp_proxy.account_endings (kind, tenant_id, server_id, issuer, client_id, sealed)
@@ -788,6 +799,8 @@ create policy scope on mcp_proxy.oauth_attempts as PERMISSIVE for ALL to public 
 
 create policy scope on mcp_proxy.oauth_clients as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
 
+create policy operator on mcp_proxy.oauth_secret_issuers as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
 create policy operator on mcp_proxy.pin_places as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
 
 create policy operator_reads on mcp_proxy.schema_migrations as PERMISSIVE for SELECT to public using (mcp_proxy.is_operator());
@@ -851,6 +864,8 @@ grant delete, insert, select, update on mcp_proxy.memberships to toolgate_app;
 grant delete, insert, select, update on mcp_proxy.oauth_attempts to toolgate_app;
 
 grant delete, insert, select, update on mcp_proxy.oauth_clients to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.oauth_secret_issuers to toolgate_app;
 
 grant delete, insert, select, update on mcp_proxy.pin_places to toolgate_app;
 

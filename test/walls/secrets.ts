@@ -2,6 +2,7 @@ import * as accounts from '../../src/secrets/accounts/accounts-store.ts';
 import * as endings from '../../src/secrets/accounts/endings-store.ts';
 import * as attempts from '../../src/secrets/accounts/attempts-store.ts';
 import * as clients from '../../src/secrets/accounts/clients/clients-store.ts';
+import * as secretIssuers from '../../src/secrets/accounts/clients/secret-issuers-store.ts';
 import type { Binding } from '../../src/secrets/binding.ts';
 import * as imports from '../../src/secrets/import/import-store.ts';
 import * as installation from '../../src/secrets/rotation/installation-store.ts';
@@ -102,6 +103,10 @@ export const secretsStores: Stores = {
       await accounts.dropLease(db, it.id, 'mallory');
       return lease?.abandoned;
     }),
+    keepLease: tenant(async (db, it) => {
+      await accounts.takeLease(db, { id: it.id, generation: 1, holder: 'mallory', seconds: 9 });
+      await accounts.keepLease(db, { id: it.id, generation: 1, seconds: 99 });
+    }),
     putRenewed: tenant((db, it) =>
       accounts.putRenewed(db, {
         id: it.id,
@@ -122,6 +127,12 @@ export const secretsStores: Stores = {
       const rows = await endings.takeEndings(db, { limit: 9, leaseSeconds: 9 });
       return rows.filter((row) => row.tenant === it.tenant);
     }),
+    isConnectedAnew: tenant((db, it) =>
+      endings.isConnectedAnew(db, {
+        ...{ id: it.id, ...placeOf(it), issuer: 'https://as.example.com', clientId: it.canary },
+        ...{ sealed: taken.sealed, tries: 1 },
+      }),
+    ),
     putOffEnding: tenant((db, it) => endings.putOffEnding(db, it.id, 9)),
     dropEnding: tenant((db, it) => endings.dropEnding(db, it.id)),
     sweepEndings: operator((db) => endings.sweepEndings(db, -1)),
@@ -154,6 +165,13 @@ export const secretsStores: Stores = {
         clientId: 'canary-of-the-operator',
       }),
     ),
+  },
+  'src/secrets/accounts/clients/secret-issuers-store.ts': {
+    issuerOfSecret: operator((db) => secretIssuers.issuerOfSecret(db, { server, version: 'canary' })),
+    claimSecret: operator((db) =>
+      secretIssuers.claimSecret(db, { server, version: 'taken', issuer: 'https://evil.example.com' }),
+    ),
+    namedClient: silent('tenant', (db) => secretIssuers.namedClient(db, server)),
   },
   'src/secrets/rotation/installation-store.ts': {
     loadInstallationSecret: operator((db) => installation.loadInstallationSecret(db, 'state')),

@@ -148,6 +148,7 @@ async function seedOperator(owner: Db): Promise<void> {
     sql`insert into mcp_proxy.groups (name, display_name, is_admin) values ('MCP-Admin', ${operatorCanary}, true)`,
     sql`insert into mcp_proxy.credentials (server_id, sealed, last_four) values (${server}, ${sealed}, ${operatorCanary})`,
     sql`insert into mcp_proxy.oauth_clients (server_id, issuer, source, client_id, sealed, updated_by) values (${server}, 'https://as.example.com', 'registered', ${operatorCanary}, ${sealed}, 'root')`,
+    sql`insert into mcp_proxy.oauth_secret_issuers (server_id, version, issuer) values (${server}, 'canary', ${operatorCanary})`,
     sql`insert into mcp_proxy.users (email, display_name) values ('service:all', ${operatorCanary})`,
     sql`insert into mcp_proxy.api_tokens (id, hash, prefix, name, service_name, created_by) values (gen_random_uuid(), ${operatorCanary}, 'tg', ${operatorCanary}, 'all', 'root')`,
     sql`insert into mcp_proxy.audit_log (actor, action, target_kind, target_id) values (${operatorCanary}, 'a.b', 'c', 'd')`,

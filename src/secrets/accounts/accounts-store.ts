@@ -126,6 +126,16 @@ export async function dropLease(db: Db, id: string, holder: string): Promise<voi
     where id = ${id}::uuid and lease_by = ${holder}`.execute(db);
 }
 
+/** Keeps others from renewing this generation for `seconds`, whoever took the lease: its refresh token is used up. */
+export async function keepLease(
+  db: Db,
+  o: { id: string; generation: number; seconds: number },
+): Promise<void> {
+  await sql`
+    update mcp_proxy.user_accounts set lease_until = clock_timestamp() + make_interval(secs => ${o.seconds})
+    where id = ${o.id}::uuid and generation = ${o.generation} and lease_by is not null`.execute(db);
+}
+
 /** Renewed tokens of one generation, ready to be stored. */
 export interface Renewed {
   readonly id: string;

@@ -1,9 +1,11 @@
+import { sql } from 'kysely';
 import type { ClientMetadata } from 'oidc-provider';
 import { expect, test } from 'vitest';
 import {
   accountServer,
   accountsDatabase,
   alice,
+  bob,
   box,
   connect,
   handClock,
@@ -13,6 +15,8 @@ import {
 } from '../../../test/accounts-world.ts';
 import type { OAuthServer } from '../../../test/fakes/oauth-mcp-server.ts';
 import type { OAuthServerOptions } from '../../../test/fakes/oidc-configuration.ts';
+import type { Database } from '../../platform/db/index.ts';
+import type { FoundCredential } from '../credential.ts';
 import { storeClient } from './clients/store-client.ts';
 
 const hour = 3_600_000;
@@ -112,6 +116,54 @@ test('a stored client chooses its own authorization server, and no other sees it
   await storeClient(database.db, { box, by: 'root' }, { tenant: null, server: 'notes' }, made);
   const { authorization } = await connect(here, server);
   expect(authorization.searchParams.get('client_id')).toBe('by-hand');
+  expect([evil.posted, evil.registered]).toEqual([[], []]);
+});
+
+function secretOf(version: string): FoundCredential {
+  return { id: 'x', owner: 'shared', ownerId: null, version, open: () => 'secret of by-hand' };
+}
+
+function clientsIn({ db }: Database): Promise<unknown[]> {
+  return sql`select source, issuer from mcp_proxy.oauth_clients where source = 'configured'`
+    .execute(db)
+    .then(({ rows }) => rows);
+}
+
+test('while the first gives no answer, a client of the definition goes to no other', async () => {
+  const database = await accountsDatabase();
+  const here = await openAccounts(database, { find: () => secretOf('1') });
+  const server = await naming([nobody, 'own'], { clients: [byHand] });
+  await expect(connect(here, server, { settings: { clientId: 'by-hand' } })).rejects.toMatchObject({
+    code: 'account_server_away',
+  });
+  expect(await clientsIn(database)).toEqual([]);
+  expect([server.posted, server.registered]).toEqual([[], []]);
+});
+
+test('where somebody signed in before does not decide whose a client of the definition is', async () => {
+  const database = await accountsDatabase();
+  const here = await openAccounts(database, { find: () => secretOf('1') });
+  const server = await naming([nobody, 'own'], { clients: [byHand] });
+  await connect(here, server);
+  await expect(connect(here, server, { settings: { clientId: 'by-hand' } })).rejects.toMatchObject({
+    code: 'account_client_elsewhere',
+  });
+  expect(await clientsIn(database)).toEqual([]);
+  expect(server.posted.map(({ authorization }) => authorization)).toEqual([undefined]);
+});
+
+test('a client of the definition stays where it was used first, wherever that is named', async () => {
+  const database = await accountsDatabase();
+  const find = () => secretOf('1');
+  const evil = await oauthServer();
+  const issuers = ['own'];
+  const server = await naming(issuers, { clients: [byHand] });
+  const settings = { clientId: 'by-hand' };
+  await connect(await openAccounts(database, { find }), server, { settings });
+  issuers.unshift(evil.issuer);
+  const again = await openAccounts(database, { find });
+  await connect(again, server, { user: bob, settings });
+  expect(again.accounts.listFor(bob)).toMatchObject([{ issuer: server.issuer }]);
   expect([evil.posted, evil.registered]).toEqual([[], []]);
 });
 

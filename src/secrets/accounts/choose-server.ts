@@ -1,6 +1,7 @@
 import { AppError } from '../../platform/errors.ts';
 import type { AccountServer } from './accounts.ts';
-import type { ChosenClient, Clients } from './clients/clients.ts';
+import type { Clients } from './clients/clients.ts';
+import type { ChosenClient } from './clients/gate-client.ts';
 import type { Discovered, Discovery } from './protocol/discovery.ts';
 
 /** What keeps the gate from signing people in at one authorization server, and says nothing of the others. */
@@ -20,7 +21,8 @@ export interface Choice {
 /**
  * The first authorization server of those that a server names (RFC 9728 7.6 leaves the choice to the client) where
  * people can sign in, and as whom; `before`, where the person has signed in already, comes first. A client that
- * belongs to one of them is shown to no other. Rejects with what was wrong with the first.
+ * belongs to one of them is shown to no other, and the definition's becomes that of the first and of no other. Rejects
+ * with what was wrong with the first that was tried.
  */
 export async function chooseServer(
   { discovery, clients }: { readonly discovery: Discovery; readonly clients: Clients },
@@ -31,7 +33,8 @@ export async function chooseServer(
   for (const issuer of inOrder(issuers, before)) {
     try {
       const at = await discovery.ofIssuer(issuer, trustedOrigin);
-      return { found: { ...facts, server: at }, client: await clients.choose(server, tenant, at) };
+      const client = await clients.choose({ server, tenant, at, isFirst: issuer === issuers[0] });
+      return { found: { ...facts, server: at }, client };
     } catch (error) {
       if (!(error instanceof AppError) || !passedOver.has(error.code)) throw error;
       first ??= error;

@@ -62,7 +62,7 @@ export async function createAccounts(o: AccountsOptions): Promise<Accounts> {
   const unsaved = createUnsavedTokens(path.join(o.dataDir, 'unsaved-tokens'), log);
   const book = await createAccountBook({ db, changes: o.changes, log, clock });
   const next = createNextTokens({ db, box, fetch, clients, discovery, open, clock });
-  const pending = createPendingTokens({ database, book, next, unsaved, log });
+  const pending = createPendingTokens({ database, book, next, unsaved, box, log, clock });
   const renewals = createRenewals({ database, book, next, unsaved, pending, log, clock });
   const { redirectUri } = gate;
   const signIns = createSignIns({ database, box, fetch, clients, discovery, clock, redirectUri });

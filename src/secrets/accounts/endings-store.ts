@@ -27,6 +27,17 @@ export async function takeEndings(
   return rows;
 }
 
+/** Whether the same person has an account there again, of the same client at the same issuer. */
+export async function isConnectedAnew(db: Db, ending: EndingRow): Promise<boolean> {
+  const { rows } = await sql`
+    select from mcp_proxy.user_accounts
+    where tenant_id is not distinct from ${ending.tenant} and user_email = ${ending.user}
+      and server_id = ${ending.server} and issuer = ${ending.issuer} and client_id = ${ending.clientId}`.execute(
+    db,
+  );
+  return rows.length > 0;
+}
+
 export async function putOffEnding(db: Db, id: string, seconds: number): Promise<void> {
   await sql`
     update mcp_proxy.account_endings set due_at = clock_timestamp() + make_interval(secs => ${seconds})

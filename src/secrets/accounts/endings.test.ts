@@ -10,7 +10,9 @@ import {
   openAccounts,
   redirectUri,
 } from '../../../test/accounts-world.ts';
+import { asOwner } from '../../../test/database.ts';
 import type { OAuthServerOptions } from '../../../test/fakes/oidc-configuration.ts';
+import type { Db } from '../../platform/db/index.ts';
 import { storeClient } from './clients/store-client.ts';
 
 const endingsEveryMs = 50;
@@ -169,4 +171,100 @@ test('what is sealed under a retired key keeps nobody from being deleted', async
   );
   await sql`delete from mcp_proxy.users where email = ${alice}`.execute(db);
   expect(await waiting()).toEqual([]);
+});
+
+test('a secret that came with a server of the same name goes to no issuer of before', async () => {
+  const database = await accountsDatabase();
+  const { db } = database;
+  let version = 'first';
+  const find = () => ({ id: 'x', owner: 'shared', ownerId: null, version, open: () => 'secret' }) as const;
+  const clients = [{ client_id: 'by-hand', client_secret: 'secret', redirect_uris: [redirectUri] }];
+  const here = await openAccounts(database, { find });
+  const server = await oauthServer({ clients });
+  await connect(here, server, { settings: { clientId: 'by-hand', issuer: server.issuer } });
+  await sql`delete from mcp_proxy.servers where id = 'notes'`.execute(db);
+  const definition = { account: { clientId: 'by-hand', issuer: 'https://other.example.com' } };
+  await sql`insert into mcp_proxy.servers (id, definition) values ('notes', ${JSON.stringify(definition)}::jsonb)`.execute(
+    db,
+  );
+  version = 'second';
+  await openAccounts(database, { endingsEveryMs, find });
+  await expect
+    .poll(async () => (await sql`select from mcp_proxy.account_endings`.execute(db)).rows)
+    .toEqual([]);
+  expect(server.posted.filter(({ path }) => path === '/token/revocation')).toEqual([]);
+});
+
+test('what was connected anew meanwhile is left alone: some providers would end it, too', async () => {
+  const database = await accountsDatabase();
+  const { db } = database;
+  const here = await openAccounts(database);
+  const server = await oauthServer();
+  await connect(here, server);
+  await connect(here, server, { user: bob });
+  for (const user of [alice, bob]) await sql`delete from mcp_proxy.users where email = ${user}`.execute(db);
+  await sql`insert into mcp_proxy.users (email) values (${alice})`.execute(db);
+  await here.accounts.refresh();
+  await connect(here, server);
+  const there = await openAccounts(database, { endingsEveryMs });
+  await expect
+    .poll(async () => (await sql`select from mcp_proxy.account_endings`.execute(db)).rows)
+    .toEqual([]);
+  expect(server.posted.filter(({ path }) => path === '/token/revocation')).toHaveLength(2);
+  expect(there.lines.filter((line) => line.includes('was connected anew'))).toHaveLength(1);
+});
+
+async function howManyWait(owner: Db): Promise<number> {
+  const { rows } = await sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+    owner,
+  );
+  return rows.length;
+}
+
+test.each([
+  ['person', sql`delete from mcp_proxy.users where email = ${alice}`],
+  ['server', sql`delete from mcp_proxy.servers where id = 'notes'`],
+  ['tenant', sql`delete from mcp_proxy.tenants where id = 'acme'`],
+])(
+  'tokens that are renewed while a %s is deleted are the ones that are taken back',
+  async (_what, statement) => {
+    const database = await accountsDatabase();
+    const { db } = database;
+    const here = await openAccounts(database);
+    await connect(here, await oauthServer());
+    const renewed = 'v2.00000000.renewed';
+    let deleted: Promise<unknown> | undefined;
+    await db.transaction().execute(async (trx) => {
+      await sql`update mcp_proxy.user_accounts set sealed = ${renewed}, generation = generation + 1`.execute(
+        trx,
+      );
+      deleted = statement.execute(db);
+      await expect.poll(() => asOwner(db, howManyWait)).toBe(1);
+    });
+    await deleted;
+    const { rows } = await sql`select sealed from mcp_proxy.account_endings where kind = 'account'`.execute(
+      db,
+    );
+    expect(rows).toEqual([{ sealed: renewed }]);
+  },
+);
+
+test('people and servers that are deleted at the same time do not wait for each other for ever', async () => {
+  const database = await accountsDatabase();
+  const { db } = database;
+  const people = Array.from({ length: 40 }, (_, at) => `person${at}@acme.com`);
+  await sql`insert into mcp_proxy.users (email) select unnest(${people}::text[])`.execute(db);
+  await sql`
+    insert into mcp_proxy.user_accounts (tenant_id, user_email, server_id, issuer, client_id, resource, state, sealed)
+    select tenant.id, person.email, server.id, 'https://as.example.com', 'gate', 'https://mcp.example.com/', 'connected',
+      'v2.00000000.x'
+    from mcp_proxy.tenants tenant, mcp_proxy.users person, mcp_proxy.servers server`.execute(db);
+  await Promise.all([
+    sql`delete from mcp_proxy.servers`.execute(db),
+    sql`delete from mcp_proxy.users where email like 'person%'`.execute(db),
+    sql`delete from mcp_proxy.tenants`.execute(db),
+  ]);
+  const { rows } = await sql`select from mcp_proxy.user_accounts`.execute(db);
+  expect(rows).toEqual([]);
 });

@@ -4,11 +4,13 @@ import type { GuardedFetch } from '../../platform/guarded-fetch.ts';
 import type { Log } from '../../platform/log.ts';
 import type { SecretBox } from '../sealing/secret-box.ts';
 import { openClient } from './clients/client-seal.ts';
-import type { Clients, GateClient } from './clients/clients.ts';
+import type { Clients } from './clients/clients.ts';
+import type { GateClient } from './clients/gate-client.ts';
 import {
   dropEnding,
   endedClient,
   type EndingRow,
+  isConnectedAnew,
   putOffEnding,
   sweepEndings,
   takeEndings,
@@ -75,6 +77,11 @@ export function createEndings(o: EndingsOptions): Endings {
 
 async function end(o: EndingsOptions, row: EndingRow): Promise<void> {
   const { id, server, tries } = row;
+  // Where a provider takes a whole grant back (RFC 7009 2.1), the account of today would end with the one of before.
+  if (await isConnectedAnew(o.db, row)) {
+    o.log.info({ server }, 'an account that went away was connected anew: its old tokens end by themselves');
+    return dropEnding(o.db, id);
+  }
   const result = await takenBack(o, row);
   if (result === 'again' && tries < mostTries)
     return putOffEnding(o.db, id, firstWaitSeconds * 4 ** (tries - 1));

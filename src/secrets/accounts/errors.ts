@@ -58,6 +58,12 @@ export function clientElsewhere(server: string, stored: string, named: string): 
   return new AppError('account_client_elsewhere', 409, message);
 }
 
+/** 409: whose the secret is was settled when it was first used. */
+export function secretElsewhere(server: string, owner: string, named: string): AppError {
+  const message = `The client secret of the server ${server} was stored for ${owner} and goes to no other authorization server, but people are to sign in at ${quote(named)}: if that is right, an administrator has to store the key oauth-client-secret again, with the secret of the client there.`;
+  return new AppError('account_client_elsewhere', 409, message);
+}
+
 /** 400: whatever it was, it cannot be answered any more. */
 export function attemptUnknown(): AppError {
   const message =

@@ -12,7 +12,8 @@ import {
   openAccounts,
   temporaryDirectory,
 } from '../../../test/accounts-world.ts';
-import { asOwner } from '../../../test/database.ts';
+import { asOwner, renameTable } from '../../../test/database.ts';
+import type { OAuthServer } from '../../../test/fakes/oauth-mcp-server.ts';
 import type { Db } from '../../platform/db/index.ts';
 import { MasterKey } from '../master-keys/master-key.ts';
 import { createSecretBox } from '../sealing/secret-box.ts';
@@ -50,6 +51,27 @@ function refuseTokens(db: Db): Promise<unknown> {
   });
 }
 
+/** From the next answer of the token endpoint on the table is away. */
+async function accountsAway(server: OAuthServer, db: Db): Promise<undefined> {
+  server.afterToken = () => undefined;
+  await renameTable(db, 'user_accounts', 'away');
+}
+
+/** Renewed tokens wait under a master key that the database refuses, which this process has not heard of. */
+async function refusedKey() {
+  const it = await connected();
+  const { db, clock, server, changing, old, next, lines } = it;
+  await sql`insert into mcp_proxy.master_keys (id) values (${old.id}), (${next.id})`.execute(db);
+  server.afterToken = () => accountsAway(server, db);
+  clock.forward(hour);
+  const token = await changing.current();
+  await sql`update mcp_proxy.master_keys set retired_at = now() where id = ${old.id}`.execute(db);
+  await renameTable(db, 'away', 'user_accounts');
+  await expect.poll(() => lines.join('')).toContain('wait for another master key');
+  const revoked = () => server.posted.filter(({ path: at }) => at === '/token/revocation');
+  return { ...it, token, revoked };
+}
+
 test('tokens that the database never takes are given up: taken back, and the account has to be connected again', async () => {
   const { db, accounts, changing, clock, server, question, id, left, lines } = await connected();
   await refuseTokens(db);
@@ -72,15 +94,7 @@ test('tokens that the database never takes are given up: taken back, and the acc
 test('tokens that wait while their master key is retired are sealed anew and stored', async () => {
   const { db, accounts, changing, clock, server, question, id, old, next, keys, left } = await connected();
   await sql`insert into mcp_proxy.master_keys (id) values (${old.id}), (${next.id})`.execute(db);
-  const rename = (from: string, to: string) =>
-    asOwner(db, (owner) =>
-      sql`alter table ${sql.table(`mcp_proxy.${from}`)} rename to ${sql.ref(to)}`.execute(owner),
-    );
-  server.afterToken = async () => {
-    server.afterToken = () => undefined;
-    await rename('user_accounts', 'away');
-    return undefined;
-  };
+  server.afterToken = () => accountsAway(server, db);
   clock.forward(hour);
   const token = await changing.current();
   expect(await accounts.unsavedUnder(old.id)).toBe(1);
@@ -88,7 +102,7 @@ test('tokens that wait while their master key is retired are sealed anew and sto
   keys.inForce = next;
   keys.retired = true;
   await sql`update mcp_proxy.master_keys set retired_at = now() where id = ${old.id}`.execute(db);
-  await rename('away', 'user_accounts');
+  await renameTable(db, 'away', 'user_accounts');
   await expect.poll(async () => (await readAccount(db, id))?.generation).toBe(2);
   expect((await readAccount(db, id))?.sealed).toContain(`v2.${next.id}.`);
   expect(await accounts.find(question)?.changing?.current()).toBe(token);
@@ -108,4 +122,37 @@ test('tokens that wait for a person who is deleted meanwhile are taken back', as
   await sql`delete from mcp_proxy.users where email = ${alice}`.execute(db);
   await expect.poll(left).toEqual([]);
   await expect.poll(() => server.whoHas(token)).toBeUndefined();
+});
+
+test('a process that hears late of another master key loses no tokens', async () => {
+  const { db, accounts, clock, question, id, next, keys, left, token, revoked } = await refusedKey();
+  clock.forward(hour / 2);
+  // No other process takes the used-up refresh token meanwhile.
+  await sql`update mcp_proxy.user_accounts set lease_until = now() - interval '1 second'`.execute(db);
+  const held = async () => {
+    const { rows } = await sql<{ held: boolean }>`
+      select lease_until > clock_timestamp() as held from mcp_proxy.user_accounts`.execute(db);
+    return rows[0]?.held;
+  };
+  await expect.poll(held).toBe(true);
+  expect(await readAccount(db, id)).toMatchObject({ state: 'connected', generation: 1 });
+  Object.assign(keys, { inForce: next, retired: true });
+  await expect.poll(async () => (await readAccount(db, id))?.generation).toBe(2);
+  expect(accounts.stateOf(question)).toMatchObject({ state: 'connected' });
+  expect(revoked()).toEqual([]);
+  await expect.poll(left).toEqual([]);
+  expect(await accounts.find(question)?.changing?.refused(token)).toBe(true);
+});
+
+test('a process that knows of the retirement and has no other key gives up after a minute', async () => {
+  const { db, accounts, clock, question, id, keys, left } = await refusedKey();
+  keys.retired = true;
+  await expect
+    .poll(() => {
+      clock.forward(hour / 600);
+      return accounts.stateOf(question).state;
+    })
+    .toBe('reconnect');
+  await expect.poll(left).toEqual([]);
+  expect(await readAccount(db, id)).toMatchObject({ state: 'reconnect' });
 });

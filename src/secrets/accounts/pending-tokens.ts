@@ -1,8 +1,10 @@
+import type { Clock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/db/index.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
+import type { SecretBox } from '../sealing/secret-box.ts';
 import type { AccountBook } from './account-book.ts';
-import { type AccountRow, putReconnect, putRenewed, readAccount } from './accounts-store.ts';
+import { type AccountRow, keepLease, putReconnect, putRenewed, readAccount } from './accounts-store.ts';
 import { scope } from '../scope.ts';
 import type { NextTokens } from './next-tokens.ts';
 import type { AccountSecret } from './tokens.ts';
@@ -13,7 +15,9 @@ export interface PendingTokensOptions {
   readonly book: AccountBook;
   readonly next: Pick<NextTokens, 'discard' | 'sealedAnew'>;
   readonly unsaved: UnsavedTokens;
+  readonly box: Pick<SecretBox, 'holds' | 'keyIdOf'>;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** Renewed tokens on their way into the database. The old refresh token is worth nothing: they must not be lost. */
@@ -34,6 +38,9 @@ interface Waiting {
 }
 
 const retryMs = [50, 200, 500, 1_000];
+/** For another master key, once this process has heard that the one of the tokens is retired. */
+const patienceMs = 60_000;
+const leaseSeconds = 30;
 const lost = 'Its renewed access could not be stored.';
 
 export function createPendingTokens(o: PendingTokensOptions): PendingTokens {
@@ -78,6 +85,7 @@ class Pending implements PendingTokens {
 
   async #putUntilStored({ renewed: first, secret }: Waiting): Promise<void> {
     let renewed = first;
+    const wait = this.#waitForKey();
     // By the time it is known that the account is gone, it may be forgotten here.
     const before = this.#o.book.byId(first.id);
     for (let tries = 0; !this.#closed.signal.aborted; tries += 1) {
@@ -89,11 +97,35 @@ class Pending implements PendingTokens {
         // That the database is away was said once, when it began.
         if (!isForGood(error)) continue;
         const anew = this.#sealedAnew({ renewed, secret });
+        if (!anew && (await wait(renewed, error))) continue;
         if (!anew) return this.#giveUp(renewed, error);
         await this.#o.unsaved.keep(anew);
         renewed = anew;
       }
     }
+  }
+
+  /**
+   * False when another master key is not what is missing, or did not come in a minute. A process that has not heard of a
+   * retirement yet is behind, and waits until it has.
+   */
+  #waitForKey(): (renewed: KeptTokens, error: unknown) => Promise<boolean> {
+    const { box, clock, database, log } = this.#o;
+    let since: number | undefined;
+    let isTold = false;
+    return async ({ id, tenant, generation, sealed }, error) => {
+      if (!isRetiredKey(error)) return false;
+      if (!isTold) log.warn({ account: id }, 'renewed tokens wait for another master key');
+      isTold = true;
+      const isBehind = box.holds(box.keyIdOf(sealed) ?? '');
+      since = isBehind ? undefined : (since ?? clock());
+      if (since !== undefined && clock() - since > patienceMs) return false;
+      // The lease of the renewal is not as long; without it the next look says what is wrong.
+      await keepLease(scope(database, tenant), { id, generation, seconds: leaseSeconds }).catch(
+        () => undefined,
+      );
+      return true;
+    };
   }
 
   /** Under the key in force, where that is another one by now; null where it is not, or nothing opens them here. */
@@ -138,6 +170,11 @@ class Pending implements PendingTokens {
 function isForGood(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^2[23]/.test(code);
+}
+
+/** How `refuse_retired_key` says it; constraints of tables have codes of their own. */
+function isRetiredKey(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '23000';
 }
 
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

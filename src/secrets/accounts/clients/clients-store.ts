@@ -90,7 +90,8 @@ export async function replaceClient(
     values (${c.tenant}, ${c.server}, ${c.issuer}, ${c.source}, ${c.clientId}, ${c.sealed},
             to_timestamp(${c.expiresAt}::double precision / 1000), ${c.by})
     on conflict (tenant_id, server_id, source, (case when source = 'registered' then issuer else '' end)) do update set
-      client_id = excluded.client_id, sealed = excluded.sealed, expires_at = excluded.expires_at, updated_at = now()
+      issuer = excluded.issuer, client_id = excluded.client_id, sealed = excluded.sealed,
+      expires_at = excluded.expires_at, updated_at = now(), updated_by = excluded.updated_by
       where oauth_clients.client_id = ${replaced}
     returning ${columns}`.execute(db);
   return rows[0] ?? null;

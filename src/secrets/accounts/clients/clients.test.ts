@@ -50,8 +50,8 @@ async function store(
   await putClient(db, { ...place, clientId, sealed, expiresAt: null, by: 'admin-token' });
 }
 
-function credential(secret: string): FoundCredential {
-  return { id: 'x', owner: 'shared', ownerId: null, version: '1', open: () => secret };
+function credential(secret: string, version = '1'): FoundCredential {
+  return { id: 'x', owner: 'shared', ownerId: null, version, open: () => secret };
 }
 
 async function clientIdOf(
@@ -187,7 +187,8 @@ test('no client is shown to any authorization server but its own', async () => {
 });
 
 test('a client of the definition stays with the authorization server where it was used first', async () => {
-  const here = await openAccounts(await accountsDatabase(), { find: () => credential('secret') });
+  let version = '1';
+  const here = await openAccounts(await accountsDatabase(), { find: () => credential('secret', version) });
   const [first, evil] = [await oauthServer(), await oauthServer()];
   const settings = { clientId: 'configured' };
   // What a tenant points the server at has no say in it.
@@ -196,7 +197,10 @@ test('a client of the definition stays with the authorization server where it wa
   await expect(clientIdOf(here, accountServer(evil, settings))).rejects.toMatchObject({
     code: 'account_client_elsewhere',
   });
-  expect(await clientIdOf(here, accountServer(evil, { clientId: 'another' }))).toBe('another');
+  const another = accountServer(evil, { clientId: 'another' });
+  await expect(clientIdOf(here, another)).rejects.toMatchObject({ code: 'account_client_elsewhere' });
+  version = '2';
+  expect(await clientIdOf(here, another)).toBe('another');
 });
 
 test('a stored secret that was moved in the database is refused', async () => {

@@ -1,47 +1,15 @@
-import type { Clock } from '../../../platform/clock.ts';
-import type { Database } from '../../../platform/db/index.ts';
-import type { GuardedFetch } from '../../../platform/guarded-fetch.ts';
 import type { SecretBox } from '../../sealing/secret-box.ts';
 import { scope } from '../../scope.ts';
-import type { Vault } from '../../vault/vault.ts';
 import type { AccountPlace, AccountServer } from '../accounts.ts';
 import { openClient, sealClient } from './client-seal.ts';
-import { type ClientRow, findClient, putClient, replaceClient } from './clients-store.ts';
+import { type ClientRow, findClient, replaceClient } from './clients-store.ts';
+import { configuredFor, configuredThen } from './configured-client.ts';
+import type { ChosenClient, ClientQuestion, ClientsOptions, GateClient } from './gate-client.ts';
 import { clientElsewhere, clientNeeded } from '../errors.ts';
-import {
-  type GateIdentity,
-  isOwnMetadataUrl,
-  metadataUrlAt,
-  redirectUriAt,
-} from '../protocol/gate-identity.ts';
+import { isOwnMetadataUrl, metadataUrlAt, redirectUriAt } from '../protocol/gate-identity.ts';
 import { notReached, register } from '../protocol/register.ts';
 import type { SignInServer } from '../protocol/server-metadata.ts';
-import type { AccountSecret, ClientSource } from '../tokens.ts';
-
-/** The gate's client at one authorization server. */
-export interface GateClient {
-  readonly source: ClientSource;
-  readonly id: string;
-  readonly secret: string | null;
-  /** `token_endpoint_auth_method`; null: whatever the server's metadata says. */
-  readonly method: string | null;
-  /** The tenant whose stored client it is. */
-  readonly tenant: string | null;
-}
-
-/** A client, and where browsers come back to for it. */
-export interface ChosenClient extends GateClient {
-  readonly redirectUri: string;
-}
-
-export interface ClientsOptions {
-  readonly database: Pick<Database, 'db' | 'forTenant'>;
-  readonly box: SecretBox;
-  readonly vault: Pick<Vault, 'find'>;
-  readonly fetch: Pick<GuardedFetch, 'fetch'>;
-  readonly gate: GateIdentity;
-  readonly clock: Clock;
-}
+import type { AccountSecret } from '../tokens.ts';
 
 /** As whom the gate signs people in. No client's secret goes to any authorization server but its own. */
 export interface Clients {
@@ -50,13 +18,11 @@ export interface Clients {
    * definition, the metadata document, a registration. Rejects with `account_client_needed` or
    * `account_client_elsewhere`.
    */
-  choose(server: AccountServer, tenant: string | null, at: SignInServer): Promise<ChosenClient>;
+  choose(question: ClientQuestion): Promise<ChosenClient>;
   /** The client that these tokens were issued to, with its secret of today; null when it is another one meanwhile. */
   same(place: AccountPlace, secret: Pick<AccountSecret, 'client' | 'issuer'>): Promise<GateClient | null>;
 }
 
-/** The credential with the secret of a client that a server's definition names. */
-export const configuredSecret = 'oauth-client-secret';
 const expiryMarginMs = 60_000;
 
 export function createClients(o: ClientsOptions): Clients {
@@ -69,8 +35,9 @@ export function createClients(o: ClientsOptions): Clients {
     return running;
   };
   return {
-    async choose(server, tenant, at) {
-      const known = (await storedFor(o, server, tenant, at)) ?? (await configuredFor(o, server, tenant, at));
+    async choose(q) {
+      const { server, at } = q;
+      const known = (await storedFor(o, q)) ?? (await configuredFor(o, q));
       // Whoever registered it by hand was told this address.
       if (known) return { ...known, redirectUri: o.gate.redirectUri };
       const id = at.client_id_metadata_document_supported === true ? metadataUrlAt(o.gate, at.issuer) : null;
@@ -88,9 +55,7 @@ export function createClients(o: ClientsOptions): Clients {
 
 async function storedFor(
   o: ClientsOptions,
-  server: AccountServer,
-  tenant: string | null,
-  at: SignInServer,
+  { server, tenant, at }: ClientQuestion,
 ): Promise<GateClient | null> {
   for (const owner of tenant === null ? [null] : [tenant, null]) {
     const row = await findClient(scope(o.database, owner), { tenant: owner, server: server.id }, 'stored');
@@ -100,50 +65,6 @@ async function storedFor(
     if (row && !mayDiffer) throw clientElsewhere(server.id, row.issuer, at.issuer);
   }
   return null;
-}
-
-/** The client of the definition: only where the definition also names the issuer, or where it was used before. */
-async function configuredFor(
-  o: ClientsOptions,
-  server: AccountServer,
-  tenant: string | null,
-  at: SignInServer,
-): Promise<GateClient | null> {
-  const { clientId, issuer } = server.settings;
-  if (clientId === undefined) return null;
-  if (issuer === undefined) {
-    const pinned = await pinnedIssuer(o, server, clientId, at.issuer);
-    if (pinned !== at.issuer) {
-      if (server.elsewhere) return null;
-      throw clientElsewhere(server.id, pinned ?? 'no authorization server yet', at.issuer);
-    }
-  }
-  return configured(o, { tenant, server: server.id }, clientId);
-}
-
-/** The issuer that a configured client was first used at. A tenant's own address never decides about that. */
-async function pinnedIssuer(
-  { database: { db } }: ClientsOptions,
-  server: AccountServer,
-  clientId: string,
-  issuer: string,
-): Promise<string | null> {
-  const place = { tenant: null, server: server.id };
-  const row = await findClient(db, place, 'configured');
-  if (row?.clientId === clientId) return row.issuer;
-  if (server.elsewhere) return null;
-  const pin = { ...place, issuer, source: 'configured', clientId, sealed: null, expiresAt: null } as const;
-  return (await putClient(db, { ...pin, by: 'config-file' })).issuer;
-}
-
-function configured(
-  o: ClientsOptions,
-  place: { tenant: string | null; server: string },
-  id: string,
-): GateClient {
-  const nobody = { user: null, groups: [], elsewhere: false };
-  const found = o.vault.find({ ...place, ...nobody, name: configuredSecret });
-  return { source: 'configured', id, secret: found?.open() ?? null, method: null, tenant: place.tenant };
 }
 
 async function registration(
@@ -199,7 +120,8 @@ async function current(
   // A registration is one with its secret; both came from the server, and the tokens keep them.
   if (source === 'registered')
     return { source, id, secret: client.secret, method: client.method, tenant: null };
-  if (source === 'configured') return configured(o, { tenant, server: place.server }, id);
+  if (source === 'configured')
+    return configuredThen(o, { tenant, server: place.server }, { clientId: id, issuer });
   const row = await findClient(scope(o.database, tenant), { tenant, server: place.server }, 'stored', issuer);
   return row && asClient(o.box, row);
 }

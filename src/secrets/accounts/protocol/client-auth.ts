@@ -5,7 +5,7 @@ import {
   ClientSecretPost,
   None,
 } from 'oauth4webapi';
-import type { GateClient } from '../clients/clients.ts';
+import type { GateClient } from '../clients/gate-client.ts';
 import { clientRefused } from '../errors.ts';
 
 /** How a client proves itself (RFC 6749 2.3.1): as it was registered, else as the server's metadata says. */

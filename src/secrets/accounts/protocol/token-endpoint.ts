@@ -22,7 +22,7 @@ import {
 import { FetchFailed, type GuardedFetch } from '../../../platform/guarded-fetch.ts';
 import { scopesOf } from './challenge.ts';
 import { clientAuth } from './client-auth.ts';
-import type { GateClient } from '../clients/clients.ts';
+import type { GateClient } from '../clients/gate-client.ts';
 import { quote } from '../errors.ts';
 
 /** What a token endpoint gave. */
