@@ -71,9 +71,10 @@ function succeeded(
 type Step = TryStep['step'];
 
 /** How far it came, in words that quote nothing that was received. */
-function failed({ url }: Target, error: unknown): TryStep[] {
+function failed({ url, server: { definition } }: Target, error: unknown): TryStep[] {
   const { kind = 'protocol', status } = error instanceof UpstreamError ? error : {};
-  const [step, message] = reasonOf(kind, { status, code: codeOf(error), isProcess: url === undefined });
+  const program = definition.type === 'stdio' ? definition.command : undefined;
+  const [step, message] = reasonOf(kind, { status, code: codeOf(error), program });
   const before: readonly Step[] = ['connection', 'sign-in', 'protocol'];
   const passed = before.slice(0, Math.max(0, before.indexOf(step))).filter((one) => one === 'connection');
   const reached = url === undefined ? 'It starts.' : 'It is reached.';
@@ -83,14 +84,16 @@ function failed({ url }: Target, error: unknown): TryStep[] {
 interface Circumstances {
   readonly status: number | undefined;
   readonly code: string;
-  readonly isProcess: boolean;
+  /** Of a server that is a process. */
+  readonly program: string | undefined;
 }
 
-function reasonOf(kind: UpstreamError['kind'], { status, code, isProcess }: Circumstances): [Step, string] {
+function reasonOf(kind: UpstreamError['kind'], { status, code, program }: Circumstances): [Step, string] {
+  const isProcess = program !== undefined;
   switch (kind) {
     case 'unreachable':
       return isProcess
-        ? ['connection', 'Its process could not be started.']
+        ? ['connection', `Its process could not be started: is ${program} there, where servers run?`]
         : ['connection', unreachable(code)];
     case 'timeout':
       return isProcess

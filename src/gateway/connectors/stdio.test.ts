@@ -83,6 +83,12 @@ test('a command that does not exist is said to be that', async () => {
   await expect(upstream.ready()).rejects.toMatchObject({ kind: 'unreachable' });
 });
 
+test('what starts a command behind walls may find no such program, and that is said to be that, too', async () => {
+  const { upstream } = worldOf((sink) => open(sink, { command: 'sh', args: ['-c', 'exit 127'] }));
+  const message = 'The server "fake" could not be started: its program was not found.';
+  await expect(upstream.ready()).rejects.toMatchObject({ kind: 'unreachable', message });
+});
+
 test('close() ends a server that ignores SIGTERM, and what that one started', async () => {
   const { upstream, call } = worldOf((sink) => open(sink, { args: [program, 'ignores-sigterm'] }));
   const { pid, seen } = JSON.parse(await call('whoami')) as { pid: number; seen: { GRANDCHILD_PID: string } };

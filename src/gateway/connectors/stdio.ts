@@ -114,7 +114,14 @@ export class StdioConnector implements Connector {
     );
     this.#child.on('exit', (code, signal) => {
       const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
-      const gone = new UpstreamError('closed', `The server "${name}" ${this.#launched.reason() ?? how}.`);
+      // What starts it behind walls ends like a shell that finds no such program.
+      const gone =
+        code === 127
+          ? new UpstreamError(
+              'unreachable',
+              `The server "${name}" could not be started: its program was not found.`,
+            )
+          : new UpstreamError('closed', `The server "${name}" ${this.#launched.reason() ?? how}.`);
       // Its last answer may still be on the way through the pipe; something it started may hold the pipe open for ever.
       const late = setTimeout(() => this.#break(gone), lastWords);
       this.#child.once('close', () => {
