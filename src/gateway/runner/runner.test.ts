@@ -124,7 +124,7 @@ describe('what is started', () => {
   });
 
   test('a command that is not there, or exits at once, is told with its code and its last words', async () => {
-    expect(await failureOf(start('absent', { command: commands.absent.command }).list())).toBe('closed');
+    expect(await failureOf(start('absent', { command: commands.absent.command }).list())).toBe('unreachable');
     const closed: UpstreamError[] = [];
     const connector = world.open(
       'exits',
