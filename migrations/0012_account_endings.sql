@@ -38,17 +38,19 @@ create trigger retired_key before insert or update of sealed on mcp_proxy.accoun
 
 -- Arguments: the column of accounts that names what goes, and the column that it is in. What is sealed under a retired
 -- key opens nowhere, and must not keep anybody from being deleted. Accounts are locked, so that tokens that are being
--- stored are waited for, and not the ones that they replace kept; by id, so that two deletions do so in one order.
+-- stored are waited for, and not the ones that they replace kept. One deletion after the other: the accounts of many people
+-- and those of many servers are the same ones, and no order of them suits both.
 create function mcp_proxy.note_account_endings() returns trigger language plpgsql as $$
 declare
   gone text := to_jsonb(old) ->> tg_argv[1];
   retired text[] := array(select id from mcp_proxy.master_keys where retired_at is not null);
 begin
+  perform pg_advisory_xact_lock(hashtextextended('toolgate account endings', 0));
   execute format('
     insert into mcp_proxy.account_endings (kind, tenant_id, user_email, server_id, issuer, client_id, sealed)
     select ''account'', tenant_id, user_email, server_id, issuer, client_id, sealed from mcp_proxy.user_accounts
     where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)
-    order by id for update', tg_argv[0]) using gone, retired;
+    for update', tg_argv[0]) using gone, retired;
   if tg_argv[0] <> 'user_email' then
     execute format('
       insert into mcp_proxy.account_endings (kind, tenant_id, server_id, issuer, client_id, sealed)

@@ -613,11 +613,12 @@ declare
   gone text := to_jsonb(old) ->> tg_argv[1];
   retired text[] := array(select id from mcp_proxy.master_keys where retired_at is not null);
 begin
+  perform pg_advisory_xact_lock(hashtextextended('toolgate account endings', 0));
   execute format('
     insert into mcp_proxy.account_endings (kind, tenant_id, user_email, server_id, issuer, client_id, sealed)
     select ''account'', tenant_id, user_email, server_id, issuer, client_id, sealed from mcp_proxy.user_accounts
     where %I = $1 and substring(sealed from ''^v[12]\.([0-9a-f]{8})\.'') <> all($2)
-    order by id for update', tg_argv[0]) using gone, retired;
+    for update', tg_argv[0]) using gone, retired;
   if tg_argv[0] <> 'user_email' then
     execute format('
       insert into mcp_proxy.account_endings (kind, tenant_id, server_id, issuer, client_id, sealed)
