@@ -86,7 +86,9 @@ async function pin(o: ClientsOptions, q: ClientQuestion, clientId: string): Prom
   const place = { tenant: null, server: server.id };
   const before = await findClient(db, place, 'configured');
   const fresh = { ...place, source: 'configured', issuer: at.issuer, clientId, sealed: null } as const;
-  await replaceClient(db, { ...fresh, expiresAt: null, by: 'config-file' }, before?.clientId ?? null);
+  // The same client is there when somebody was faster, and stays as it is.
+  const replaced = before === null || before.clientId === clientId ? null : before.clientId;
+  await replaceClient(db, { ...fresh, expiresAt: null, by: 'config-file' }, replaced);
   // Whoever was first is right.
   const owner = await pinnedIssuer(o, q, clientId);
   if (owner !== at.issuer)
