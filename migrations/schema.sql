@@ -17,6 +17,38 @@ create table mcp_proxy.account_endings (
 );
 alter table mcp_proxy.account_endings enable row level security;
 
+create table mcp_proxy.analytics_daily (
+  day timestamp with time zone not null,
+  tenant text not null,
+  server text not null,
+  tool text not null,
+  face text not null,
+  outcome text not null,
+  requests bigint not null,
+  milliseconds double precision not null,
+  took bigint[] not null,
+  bytes_in bigint not null,
+  bytes_out bigint not null,
+  constraint analytics_daily_pkey PRIMARY KEY (day, tenant, server, tool, face, outcome)
+);
+alter table mcp_proxy.analytics_daily enable row level security;
+
+create table mcp_proxy.analytics_hourly (
+  hour timestamp with time zone not null,
+  tenant text not null,
+  server text not null,
+  tool text not null,
+  face text not null,
+  outcome text not null,
+  requests bigint not null,
+  milliseconds double precision not null,
+  took bigint[] not null,
+  bytes_in bigint not null,
+  bytes_out bigint not null,
+  constraint analytics_hourly_pkey PRIMARY KEY (hour, tenant, server, tool, face, outcome)
+);
+alter table mcp_proxy.analytics_hourly enable row level security;
+
 create table mcp_proxy.api_analytics (
   id uuid not null,
   "timestamp" timestamp with time zone not null,
@@ -40,9 +72,38 @@ create table mcp_proxy.api_analytics (
   client_ip text,
   credential_id text,
   arguments jsonb,
+  stored_at timestamp with time zone not null default now(),
   constraint api_analytics_pkey PRIMARY KEY (id)
-);
+) partition by RANGE (id);
 alter table mcp_proxy.api_analytics enable row level security;
+
+create table mcp_proxy.api_analytics_rest (
+  id uuid not null,
+  "timestamp" timestamp with time zone not null,
+  request_id text not null,
+  user_email text,
+  auth_source text,
+  tenant_id text,
+  face text not null,
+  method text not null,
+  endpoint text not null,
+  rpc_method text,
+  server_id text,
+  tool text,
+  outcome text not null,
+  reason text,
+  status_code integer not null,
+  response_time_ms double precision not null,
+  bytes_in bigint not null,
+  bytes_out bigint not null,
+  user_agent text,
+  client_ip text,
+  credential_id text,
+  arguments jsonb,
+  stored_at timestamp with time zone not null default now(),
+  constraint api_analytics_rest_pkey PRIMARY KEY (id)
+);
+alter table mcp_proxy.api_analytics_rest enable row level security;
 
 create table mcp_proxy.api_tokens (
   id uuid not null,
@@ -67,6 +128,20 @@ create table mcp_proxy.api_tokens (
   constraint api_tokens_user_email_fkey FOREIGN KEY (user_email) REFERENCES mcp_proxy.users(email) ON UPDATE CASCADE ON DELETE CASCADE
 );
 alter table mcp_proxy.api_tokens enable row level security;
+
+create table mcp_proxy.audit_chain (
+  seq bigint not null,
+  audit_id bigint not null,
+  salts uuid[] not null,
+  commitments bytea[] not null,
+  erased_by bigint,
+  digest bytea not null,
+  previous bytea not null,
+  hash bytea not null,
+  constraint audit_chain_audit_id_key UNIQUE (audit_id),
+  constraint audit_chain_pkey PRIMARY KEY (seq)
+);
+alter table mcp_proxy.audit_chain enable row level security;
 
 create table mcp_proxy.audit_log (
   id bigint not null generated always as identity,
@@ -187,6 +262,16 @@ create table mcp_proxy.installation_secrets (
   constraint installation_secrets_pkey PRIMARY KEY (name)
 );
 alter table mcp_proxy.installation_secrets enable row level security;
+
+create table mcp_proxy.jobs (
+  name text not null,
+  holder text,
+  held_until timestamp with time zone,
+  began_at timestamp with time zone,
+  state jsonb not null default '{}'::jsonb,
+  constraint jobs_pkey PRIMARY KEY (name)
+);
+alter table mcp_proxy.jobs enable row level security;
 
 create table mcp_proxy.live_versions (
   topic text not null,
@@ -447,11 +532,21 @@ CREATE INDEX account_endings_clients ON mcp_proxy.account_endings USING btree (s
 
 CREATE INDEX account_endings_due ON mcp_proxy.account_endings USING btree (due_at) WHERE (kind = 'account'::text);
 
-CREATE INDEX api_analytics_request ON mcp_proxy.api_analytics USING btree (request_id);
+CREATE INDEX api_analytics_request ON ONLY mcp_proxy.api_analytics USING btree (request_id);
 
-CREATE INDEX api_analytics_time ON mcp_proxy.api_analytics USING btree ("timestamp" DESC, id DESC);
+CREATE INDEX api_analytics_rest_request ON mcp_proxy.api_analytics_rest USING btree (request_id);
 
-CREATE INDEX api_analytics_user ON mcp_proxy.api_analytics USING btree (user_email, "timestamp" DESC);
+CREATE INDEX api_analytics_rest_stored ON mcp_proxy.api_analytics_rest USING btree (stored_at);
+
+CREATE INDEX api_analytics_rest_time ON mcp_proxy.api_analytics_rest USING btree ("timestamp" DESC, id DESC);
+
+CREATE INDEX api_analytics_rest_user ON mcp_proxy.api_analytics_rest USING btree (user_email, "timestamp" DESC);
+
+CREATE INDEX api_analytics_stored ON ONLY mcp_proxy.api_analytics USING btree (stored_at);
+
+CREATE INDEX api_analytics_time ON ONLY mcp_proxy.api_analytics USING btree ("timestamp" DESC, id DESC);
+
+CREATE INDEX api_analytics_user ON ONLY mcp_proxy.api_analytics USING btree (user_email, "timestamp" DESC);
 
 CREATE INDEX api_tokens_user ON mcp_proxy.api_tokens USING btree (user_email);
 
@@ -524,6 +619,52 @@ AS $function$
   select coalesce(nullif(current_setting('toolgate.role', true), ''), 'toolgate_app')
 $function$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_commitments(record mcp_proxy.audit_log, salts uuid[])
+ RETURNS bytea[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return array[
+    sha256(convert_to(json_build_array(salts[1], 'actor', record.actor)::text, 'UTF8')),
+    sha256(convert_to(json_build_array(salts[2], 'target_id', record.target_id)::text, 'UTF8')),
+    sha256(convert_to(json_build_array(salts[3], 'before', record.before::text)::text, 'UTF8')),
+    sha256(convert_to(json_build_array(salts[4], 'after', record.after::text)::text, 'UTF8')),
+    sha256(convert_to(json_build_array(salts[5], 'request_id', record.request_id)::text, 'UTF8')),
+    sha256(convert_to(json_build_array(salts[6], 'client_ip', record.client_ip)::text, 'UTF8'))
+  ];
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_digest(record mcp_proxy.audit_log, commitments bytea[])
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return sha256(convert_to(json_build_array('toolgate audit 1', record.id::text,
+    to_char(record.timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    record.action, record.target_kind, record.tenant_id,
+    encode(commitments[1], 'hex'), encode(commitments[2], 'hex'), encode(commitments[3], 'hex'),
+    encode(commitments[4], 'hex'), encode(commitments[5], 'hex'), encode(commitments[6], 'hex'))::text, 'UTF8'));
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_link(previous bytea, seq bigint, digest bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return sha256(convert_to(json_build_array(seq::text, encode(previous, 'hex'), encode(digest, 'hex'))::text, 'UTF8'));
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_salts()
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return array[gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid()];
+end $function$;
+
 CREATE OR REPLACE FUNCTION mcp_proxy.bump_live_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -534,11 +675,100 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.chain_audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+  last_seq bigint;
+  last_hash bytea;
+  salts uuid[] := mcp_proxy.audit_salts();
+  commitments bytea[];
+  digest bytea;
+begin
+  perform pg_advisory_xact_lock(7466312986);
+  -- A statement of its own: it sees what was committed while this one waited.
+  select c.seq, c.hash into last_seq, last_hash from mcp_proxy.audit_chain c order by c.seq desc limit 1;
+  last_seq := coalesce(last_seq, 0);
+  last_hash := coalesce(last_hash, sha256(''));
+  commitments := mcp_proxy.audit_commitments(new, salts);
+  digest := mcp_proxy.audit_digest(new, commitments);
+  insert into mcp_proxy.audit_chain (seq, audit_id, salts, commitments, digest, previous, hash)
+    values (last_seq + 1, new.id, salts, commitments, digest, last_hash,
+      mcp_proxy.audit_link(last_hash, last_seq + 1, digest));
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.erase_from_audit(person text, pseudonym text, erasure bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+  found record;
+  erased bigint := 0;
+begin
+  perform set_config('toolgate.erasing', 'on', true);
+  for found in
+    select a.*, lower(a.actor) = person as acted, a.target_kind = 'user' and lower(a.target_id) = person as is_target,
+      mcp_proxy.without_person(a.actor, person, pseudonym) as new_actor,
+      mcp_proxy.without_person(a.target_id, person, pseudonym) as new_target,
+      mcp_proxy.without_person(a.before::text, person, pseudonym) as new_before,
+      mcp_proxy.without_person(a.after::text, person, pseudonym) as new_after
+    from mcp_proxy.audit_log a
+    -- What this transaction wrote has no place in the chain yet, and does not name the person.
+    where a.id <> erasure and (a.actor ilike '%' || person || '%' or a.target_id ilike '%' || person || '%'
+      or a.before::text ilike '%' || person || '%' or a.after::text ilike '%' || person || '%')
+    order by a.id
+  loop
+    -- What is said of the person holds more than the address.
+    if found.is_target then
+      found.new_before := case when found.before is not null then jsonb_build_object('erased', pseudonym)::text end;
+      found.new_after := case when found.after is not null then jsonb_build_object('erased', pseudonym)::text end;
+    end if;
+    if (found.new_actor, found.new_target, found.new_before, found.new_after)
+      is not distinct from (found.actor, found.target_id, found.before::text, found.after::text) then continue; end if;
+    update mcp_proxy.audit_log set actor = found.new_actor, target_id = found.new_target,
+      before = found.new_before::jsonb, after = found.new_after::jsonb,
+      request_id = case when found.acted then null else request_id end,
+      client_ip = case when found.acted then null else client_ip end
+    where id = found.id;
+    update mcp_proxy.audit_chain c set erased_by = erasure, salts = array[
+      case when found.new_actor is not distinct from found.actor then c.salts[1] end,
+      case when found.new_target is not distinct from found.target_id then c.salts[2] end,
+      case when found.new_before is not distinct from found.before::text then c.salts[3] end,
+      case when found.new_after is not distinct from found.after::text then c.salts[4] end,
+      case when not found.acted or found.request_id is null then c.salts[5] end,
+      case when not found.acted or found.client_ip is null then c.salts[6] end]
+    where c.audit_id = found.id;
+    erased := erased + 1;
+  end loop;
+  perform set_config('toolgate.erasing', 'off', true);
+  return erased;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.first_id(at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((lpad(to_hex((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint), 12, '0'::text) || '00000000000000000000'::text))::uuid;
+
 CREATE OR REPLACE FUNCTION mcp_proxy.is_operator()
  RETURNS boolean
  LANGUAGE sql
  STABLE PARALLEL SAFE
 RETURN (NULLIF((current_setting('toolgate.scope'::text, true) = '*'::text), false) IS NOT NULL);
+
+CREATE OR REPLACE FUNCTION mcp_proxy.keep_audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'UPDATE' and current_setting('toolgate.erasing', true) = 'on' then return new; end if;
+  raise exception 'records in % are never changed or deleted', tg_table_name using errcode = 'restrict_violation';
+end $function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.make_app_role()
  RETURNS void
@@ -547,6 +777,7 @@ AS $function$
 declare
   app text := mcp_proxy.app_role();
   may_become text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+  week regclass;
 begin
   if not exists (select from pg_roles where rolname = app) then
     begin
@@ -567,10 +798,15 @@ begin
   execute format('alter default privileges in schema mcp_proxy grant select, insert, update, delete on tables to %I', app);
   execute format('alter default privileges in schema mcp_proxy grant usage on sequences to %I', app);
   -- What happened stays as it was written; the views are for runbooks.
-  execute format('revoke update, delete on mcp_proxy.audit_log, mcp_proxy.api_analytics from %I', app);
-  execute format('revoke insert, update, delete on mcp_proxy.schema_migrations from %I', app);
+  execute format('revoke update, delete on mcp_proxy.audit_log, mcp_proxy.api_analytics, mcp_proxy.api_analytics_rest from %I', app);
+  execute format('revoke insert, update, delete on mcp_proxy.audit_chain, mcp_proxy.schema_migrations from %I', app);
   execute format('revoke all on mcp_proxy.user_group_membership, mcp_proxy.group_tenant_mapping,
     mcp_proxy.user_tenant_access, mcp_proxy.tenant_server_keys from %I', app);
+  for week in select inhrelid::regclass from pg_inherits
+    where inhparent = 'mcp_proxy.api_analytics'::regclass and inhrelid <> 'mcp_proxy.api_analytics_rest'::regclass
+  loop
+    execute format('revoke all on %s from %I', week, app);
+  end loop;
 end $function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.make_group()
@@ -594,6 +830,45 @@ begin
     insert into mcp_proxy.users (email, source) values (new.user_email, 'runbook') on conflict do nothing;
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.make_weeks(since timestamp with time zone, until timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+  week timestamptz;
+  name text;
+  made integer := 0;
+  missing timestamptz[] := array(
+    select w from generate_series(date_trunc('week', since, 'UTC'), until, interval '7 days') w
+    where to_regclass('mcp_proxy.api_analytics_' || to_char(w at time zone 'UTC', 'YYYYMMDD')) is null);
+begin
+  if missing = '{}' then return 0; end if;
+  lock table mcp_proxy.api_analytics in access exclusive mode;
+  alter table mcp_proxy.api_analytics detach partition mcp_proxy.api_analytics_rest;
+  foreach week in array missing loop
+    name := 'api_analytics_' || to_char(week at time zone 'UTC', 'YYYYMMDD');
+    if to_regclass('mcp_proxy.' || name) is not null then continue; end if;
+    execute format('create table mcp_proxy.%I partition of mcp_proxy.api_analytics for values from (%L) to (%L)',
+      name, mcp_proxy.first_id(week), mcp_proxy.first_id(week + interval '7 days'));
+    -- It is reached through the whole alone, whose walls hold.
+    execute format('alter table mcp_proxy.%I enable row level security', name);
+    if exists (select from pg_roles where rolname = mcp_proxy.app_role()) then
+      execute format('revoke all on mcp_proxy.%I from %I', name, mcp_proxy.app_role());
+    end if;
+    update mcp_proxy.api_analytics_rest r set id = overlay(r.id::text placing 'ffffffff-ffff-8' from 1)::uuid
+      where r.id >= mcp_proxy.first_id(week) and r.id < mcp_proxy.first_id(week + interval '7 days')
+        and (r.timestamp < week or r.timestamp >= week + interval '7 days');
+    with moved as (
+      delete from mcp_proxy.api_analytics_rest r
+      where r.id >= mcp_proxy.first_id(week) and r.id < mcp_proxy.first_id(week + interval '7 days') returning r.*)
+    insert into mcp_proxy.api_analytics select * from moved;
+    made := made + 1;
+  end loop;
+  alter table mcp_proxy.api_analytics attach partition mcp_proxy.api_analytics_rest default;
+  return made;
 end $function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.note_account_change()
@@ -680,9 +955,25 @@ begin
   $policy$, target);
 end $procedure$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.without_person(value text, person text, pseudonym text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN regexp_replace(value, (('(?<![[:alnum:]._%+-])'::text || regexp_replace(person, '([^[:alnum:]@])'::text, '\\\1'::text, 'g'::text)) || '(?![[:alnum:]-]|\.[[:alnum:]])'::text), pseudonym, 'gi'::text);
+
 CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.account_endings FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF hash, user_email, service_name, tenant_id, may_forward_users, expires_at, revoked_at ON mcp_proxy.api_tokens FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('tokens');
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON mcp_proxy.audit_chain FOR EACH ROW EXECUTE FUNCTION mcp_proxy.keep_audit();
+
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON mcp_proxy.audit_chain FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.keep_audit();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON mcp_proxy.audit_log FOR EACH ROW EXECUTE FUNCTION mcp_proxy.keep_audit();
+
+CREATE CONSTRAINT TRIGGER chained AFTER INSERT ON mcp_proxy.audit_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mcp_proxy.chain_audit();
+
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON mcp_proxy.audit_log FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.keep_audit();
 
 CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF tenant_id, server_id, name, sealed, last_four ON mcp_proxy.credentials FOR EACH STATEMENT EXECUTE FUNCTION mcp_proxy.bump_live_version('credentials');
 
@@ -758,11 +1049,21 @@ CREATE TRIGGER live AFTER INSERT OR DELETE OR UPDATE OF email, disabled, default
 
 create policy scope on mcp_proxy.account_endings as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
 
+create policy operator on mcp_proxy.analytics_daily as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.analytics_hourly as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
 create policy scope_adds on mcp_proxy.api_analytics as PERMISSIVE for INSERT to public with check (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
 
 create policy scope_reads on mcp_proxy.api_analytics as PERMISSIVE for SELECT to public using (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
 
+create policy scope_adds on mcp_proxy.api_analytics_rest as PERMISSIVE for INSERT to public with check (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
+create policy scope_reads on mcp_proxy.api_analytics_rest as PERMISSIVE for SELECT to public using (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
+
 create policy scope on mcp_proxy.api_tokens as PERMISSIVE for ALL to public using (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator())) with check (((tenant_id = current_setting('toolgate.scope'::text, true)) OR mcp_proxy.is_operator()));
+
+create policy operator on mcp_proxy.audit_chain as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
 
 create policy scope_adds on mcp_proxy.audit_log as PERMISSIVE for INSERT to public with check (((tenant_id = NULLIF(current_setting('toolgate.scope'::text, true), ''::text)) OR mcp_proxy.is_operator()));
 
@@ -785,6 +1086,8 @@ create policy own_lock on mcp_proxy.groups as PERMISSIVE for UPDATE to public us
 create policy own_read on mcp_proxy.groups as PERMISSIVE for SELECT to public using ((tenant_id = current_setting('toolgate.scope'::text, true)));
 
 create policy operator on mcp_proxy.installation_secrets as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
+
+create policy operator on mcp_proxy.jobs as PERMISSIVE for ALL to public using (mcp_proxy.is_operator()) with check (mcp_proxy.is_operator());
 
 create policy any_bump on mcp_proxy.live_versions as PERMISSIVE for UPDATE to public using ((NULLIF(current_setting('toolgate.scope'::text, true), ''::text) IS NOT NULL));
 
@@ -836,9 +1139,17 @@ create policy operator on mcp_proxy.users as PERMISSIVE for ALL to public using 
 
 grant delete, insert, select, update on mcp_proxy.account_endings to toolgate_app;
 
+grant delete, insert, select, update on mcp_proxy.analytics_daily to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.analytics_hourly to toolgate_app;
+
 grant insert, select on mcp_proxy.api_analytics to toolgate_app;
 
+grant insert, select on mcp_proxy.api_analytics_rest to toolgate_app;
+
 grant delete, insert, select, update on mcp_proxy.api_tokens to toolgate_app;
+
+grant select on mcp_proxy.audit_chain to toolgate_app;
 
 grant insert, select on mcp_proxy.audit_log to toolgate_app;
 
@@ -855,6 +1166,8 @@ grant delete, insert, select, update on mcp_proxy.group_grants to toolgate_app;
 grant delete, insert, select, update on mcp_proxy.groups to toolgate_app;
 
 grant delete, insert, select, update on mcp_proxy.installation_secrets to toolgate_app;
+
+grant delete, insert, select, update on mcp_proxy.jobs to toolgate_app;
 
 grant delete, insert, select, update on mcp_proxy.live_versions to toolgate_app;
 

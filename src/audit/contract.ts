@@ -1,3 +1,4 @@
+// Each schema of what is recorded: requests, changes, the chain, what is sent elsewhere, and the endpoints.
 import { z } from 'zod';
 import { endpoint, page, pageQuery } from '../platform/contract.ts';
 
@@ -107,18 +108,177 @@ const span = {
   to: z.iso.datetime({ offset: true }).optional(),
 };
 
+/** The head of the chain at some time, as it was kept elsewhere. */
+export const anchorPoint = z.object({
+  seq: z.number().int().min(1),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  time: z.string().max(40).optional(),
+});
+
+export const verification = z.object({
+  ok: z.boolean(),
+  /** Records that were found in order. */
+  records: z.number(),
+  /** Of those, records that an erasure took something out of. */
+  erased: z.number(),
+  /** The last place that is in order; null when there is none. */
+  head: z.object({ seq: z.number(), hash: z.string() }).nullable(),
+  /** The first thing that is wrong. */
+  problem: z
+    .object({
+      kind: z.enum(['changed', 'missing', 'reordered', 'unchained', 'anchor']),
+      seq: z.number().nullable(),
+      /** Id of the record. */
+      record: z.string().nullable(),
+      message: z.string(),
+    })
+    .nullable(),
+  /** How many anchors it was compared with. */
+  anchors: z.number(),
+});
+
+const chainHead = z.object({
+  head: z.object({ seq: z.number(), hash: z.string() }).nullable(),
+  /** Ed25519 key that anchors are signed with, SPKI in base64. */
+  key: z.string(),
+});
+
+const auditFilter = {
+  search: z.string().max(200).optional(),
+  actor: z.string().optional(),
+  action: z.string().optional(),
+  target: z.string().optional(),
+  ...span,
+};
+const callFilter = {
+  search: z.string().max(200).optional(),
+  user: z.string().optional(),
+  tenant: z.string().optional(),
+  server: z.string().optional(),
+  tool: z.string().optional(),
+  outcome: outcome.optional(),
+  requestId: z.string().optional(),
+  ...span,
+};
+const format = z.enum(['jsonl', 'csv']).default('jsonl');
+
+const summaryLine = z.object({
+  /** The hour or day, or the name that it was asked by; empty where there is none, `*` for names beyond the most used. */
+  key: z.string(),
+  requests: z.number(),
+  /** By no fault of the caller: upstream_error, timeout, error. */
+  failed: z.number(),
+  /** Of those that Toolgate itself did not let through. */
+  refused: z.number(),
+  averageMs: z.number(),
+  /** 95 of 100 took at most this; null for longer than is counted. */
+  p95Ms: z.number().nullable(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+});
+
+const personParams = z.object({ email: z.string().trim().toLowerCase().min(3).max(320) });
+
+/** `analytics` of the config file. */
+export const analyticsFile = z.strictObject({
+  retainDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(3_650)
+    .default(90)
+    .describe('Days that records of requests are kept; the counts for charts stay for two years.'),
+});
+
+const pushedCalls = z
+  .enum(['none', 'refused', 'all'])
+  .default('none')
+  .describe('Which records of requests are sent besides those of changes.');
+const pushName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,23}$/, 'must be lower-case letters, digits and dashes')
+  .describe('How far it has come is kept under this name.');
+
+/** `audit` of the config file. */
+export const auditFile = z.strictObject({
+  anchor: z
+    .strictObject({
+      everyMinutes: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_080)
+        .default(15)
+        .describe('How often, when something was recorded.'),
+      file: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('A file that lines are added to; best on storage that cannot be rewritten.'),
+      url: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('Where each line is posted to.'),
+      secret: z
+        .string()
+        .min(16)
+        .optional()
+        .describe(
+          'Key of the HMAC-SHA256 in the header `X-Toolgate-Signature` of each post; write `${env:NAME}`.',
+        ),
+    })
+    .refine((it) => it.file !== undefined || it.url !== undefined, 'needs `file` or `url`')
+    .optional()
+    .describe('Where the head of the chain is kept, out of reach of whoever may write the database.'),
+  push: z
+    .array(
+      z.discriminatedUnion('kind', [
+        z.strictObject({
+          kind: z.literal('http'),
+          name: pushName,
+          url: z.url({ protocol: /^https?$/ }).describe('Gets POSTs of JSON lines.'),
+          bearer: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('Sent as `Authorization: Bearer`; write `${env:NAME}`.'),
+          calls: pushedCalls,
+        }),
+        z.strictObject({
+          kind: z.literal('syslog'),
+          name: pushName,
+          address: z
+            .string()
+            .regex(
+              /^(tls|tcp|udp):\/\/[^/\s:[\]]+(:\d{1,5})?$|^(tls|tcp|udp):\/\/\[[0-9a-f:]+\](:\d{1,5})?$/i,
+              'must look like tls://host:6514',
+            )
+            .describe(
+              '`tls://`, `tcp://` or `udp://`, host and port. UDP may lose messages, and nobody is told.',
+            ),
+          caFile: z
+            .string()
+            .optional()
+            .describe('Certificates that a `tls://` receiver is trusted by, instead of the usual ones.'),
+          calls: pushedCalls,
+        }),
+      ]),
+    )
+    .max(10)
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names must differ')
+    .default([])
+    .describe('Systems that records are sent to, each at least once and in order.'),
+});
+export type AuditFile = z.infer<typeof auditFile>;
+export type PushTarget = AuditFile['push'][number];
+
 export const api = {
   listAudit: endpoint({
     method: 'GET',
     path: '/audit',
     tag: 'Records',
     summary: 'Admin and security events, newest first',
-    query: pageQuery.extend({
-      actor: z.string().optional(),
-      action: z.string().optional(),
-      target: z.string().optional(),
-      ...span,
-    }),
+    query: pageQuery.extend(auditFilter),
     output: page(auditView),
   }),
   listAnalytics: endpoint({
@@ -126,15 +286,77 @@ export const api = {
     path: '/analytics',
     tag: 'Records',
     summary: 'Requests through the gate, newest first',
-    query: pageQuery.extend({
-      user: z.string().optional(),
+    query: pageQuery.extend(callFilter),
+    output: page(callView),
+  }),
+  exportAudit: endpoint({
+    method: 'GET',
+    path: '/audit/export',
+    tag: 'Records',
+    summary: 'Admin and security events with their places in the chain, oldest first, as JSON lines or CSV',
+    query: z.object({ format, ...auditFilter }),
+    output: z.unknown(),
+  }),
+  exportAnalytics: endpoint({
+    method: 'GET',
+    path: '/analytics/export',
+    tag: 'Records',
+    summary: 'Requests through the gate, oldest first, as JSON lines or CSV',
+    query: z.object({ format, ...callFilter }),
+    output: z.unknown(),
+  }),
+  summary: endpoint({
+    method: 'GET',
+    path: '/analytics/summary',
+    tag: 'Records',
+    summary: 'Requests counted by time or by name, from the counts of hours and days',
+    query: z.object({
+      from: z.iso.datetime({ offset: true }),
+      to: z.iso.datetime({ offset: true }),
+      by: z.enum(['hour', 'day', 'tenant', 'server', 'tool', 'face', 'outcome', 'user']).default('day'),
       tenant: z.string().optional(),
       server: z.string().optional(),
-      tool: z.string().optional(),
-      outcome: outcome.optional(),
-      requestId: z.string().optional(),
-      ...span,
+      limit: z.coerce.number().int().min(1).max(1_000).default(100),
     }),
-    output: page(callView),
+    output: z.object({ items: z.array(summaryLine) }),
+  }),
+  auditHead: endpoint({
+    method: 'GET',
+    path: '/audit/head',
+    tag: 'Records',
+    summary: 'The last place of the chain of changes, and the key that anchors are signed with',
+    output: chainHead,
+  }),
+  verifyAudit: endpoint({
+    method: 'POST',
+    path: '/audit/verify',
+    tag: 'Records',
+    summary:
+      'Compute the chain of changes again and tell the first record that was changed, removed or reordered',
+    body: z.strictObject({ anchors: z.array(anchorPoint).max(100_000).default([]) }).prefault({}),
+    output: verification,
+  }),
+  personalData: endpoint({
+    method: 'GET',
+    path: '/users/{email}/personal-data',
+    tag: 'Records',
+    summary: 'Everything that is stored of a person, secrets excepted, as JSON',
+    params: personParams,
+    output: z.unknown(),
+  }),
+  erasePerson: endpoint({
+    method: 'POST',
+    path: '/users/{email}/erase',
+    tag: 'Records',
+    summary: 'Delete the account and keys of a person and put a pseudonym into the records; can be run again',
+    params: personParams,
+    output: z.object({
+      /** Null where nothing was found, so that nothing was done. */
+      pseudonym: z.string().nullable(),
+      /** Rows that were deleted or changed, by table. */
+      tables: z.record(z.string(), z.number()),
+      /** Where the person is still named, for somebody to take it out. */
+      remains: z.array(z.string()),
+    }),
   }),
 };

@@ -15,3 +15,8 @@ export function spillUnwritable(dir: string, cause: unknown): AppError {
   const message = `Records cannot be kept in ${dir} while the database is away: make it a folder that Toolgate may write to.`;
   return new AppError('spill_unwritable', 500, message, { cause });
 }
+
+/** 404: personal data is asked for of what is no person. */
+export function noPerson(email: string): AppError {
+  return new AppError('not_a_person', 404, `${email} is not the address of a person.`);
+}

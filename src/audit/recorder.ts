@@ -49,6 +49,8 @@ export interface RecorderOptions {
   readonly insertMs?: number;
   readonly closeMs?: number;
   readonly maxSpillBytes?: number;
+  /** Is shown each record. Never throws, never waits. */
+  readonly seen?: (call: CallRecord) => void;
 }
 
 /**
@@ -73,6 +75,7 @@ const defaults = {
   insertMs: 10_000,
   closeMs: 5_000,
   maxSpillBytes: 1024 * 1024 * 1024,
+  seen: (): void => undefined,
 };
 
 const longestRetryMs = 5_000;
@@ -102,6 +105,7 @@ class BatchedRecorder implements Recorder {
   }
 
   record(call: CallRecord): void {
+    this.#o.seen(call);
     // Calls that were under way when accepting() turned false still end: room for twice the bound is left for them.
     if (this.#phase !== 'open' || this.#inMemory() >= this.#o.maxInMemory * 2) {
       this.#lost += 1;

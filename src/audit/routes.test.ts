@@ -6,14 +6,17 @@ import type { Endpoint } from '../platform/contract.ts';
 import type { Db } from '../platform/db/index.ts';
 import { toRow } from './call-row.ts';
 import { api, type AuditEntry, type CallRecord } from './contract.ts';
+import { anchorSigner } from './chain/anchor-line.ts';
 import { auditRoutes } from './routes.ts';
 import { insertCalls, writeAudit } from './store.ts';
+
+const signer = anchorSigner(Buffer.alloc(32));
 
 type Items = { items: Record<string, unknown>[]; nextCursor: string | null };
 
 /** Calls a route the way the app does: input and output pass through the contract. */
 async function get(db: Db, endpoint: Endpoint, query: Record<string, unknown> = {}): Promise<Items> {
-  const found = auditRoutes({ db }).find((route) => route.endpoint === endpoint);
+  const found = auditRoutes({ db, signer }).find((route) => route.endpoint === endpoint);
   const actor = { id: 'admin-token', requestId: 'r', clientIp: '::1' };
   const answer = await found?.handle({
     params: {},

@@ -41,7 +41,8 @@ test('pages of 100,000 records are read from the index of time, the first and th
   const nextAudit = { ...firstAudit, cursor: audit.nextCursor ?? undefined };
   for (const query of [firstCalls, nextCalls]) {
     const plan = await planOf(db, (explained) => listCalls(explained, query));
-    expect(plan).toContain('"Index Name":"api_analytics_time"');
+    // Of each week, and of what has no week; their indexes are named after it.
+    expect(plan).toMatch(/"Index Name":"api_analytics_\w*time/);
     expect(plan).not.toContain('"Node Type":"Sort"');
   }
   for (const query of [firstAudit, nextAudit]) {

@@ -5,6 +5,7 @@ import type { Db } from '../platform/db/index.ts';
 import type { CallRow } from './call-row.ts';
 import { clean, cleanJson } from './clean.ts';
 import type { AuditEntry, api, auditView, callView } from './contract.ts';
+import { all, auditFilter, callFilter, callsWithin, exactTime } from './conditions-store.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import { auditJson } from './redact.ts';
 
@@ -13,14 +14,20 @@ import { auditJson } from './redact.ts';
  * without the other. Values under keys such as `token`, `value` or `headers` are replaced before they are stored.
  */
 export async function writeAudit(db: Db, entry: AuditEntry): Promise<void> {
-  await sql`
+  await addAudit(db, entry);
+}
+
+/** The same; returns the number of the record. */
+export async function addAudit(db: Db, entry: AuditEntry): Promise<string> {
+  const { rows } = await sql<{ id: string }>`
     insert into mcp_proxy.audit_log
       (actor, action, target_kind, target_id, tenant_id, before, after, request_id, client_ip)
     values (
       ${clean(entry.actor)}, ${entry.action}, ${entry.targetKind}, ${clean(entry.targetId)}, ${entry.tenant ?? null},
       ${auditJson(entry.before)}::jsonb, ${auditJson(entry.after)}::jsonb,
       ${entry.requestId ?? null}, ${entry.clientIp ?? null}
-    )`.execute(db);
+    ) returning id::text as id`.execute(db);
+  return rows[0]?.id ?? '';
 }
 
 /** Writes a batch of calls in one statement; those that are stored already stay as they are. */
@@ -51,12 +58,7 @@ export async function listAudit(
            target_id as "targetId", tenant_id as tenant, before, after, request_id as "requestId",
            client_ip as "clientIp"
     from mcp_proxy.audit_log
-    where ${all([
-      ...span(query),
-      ...equals({ actor: query.actor, action: query.action, target_id: query.target }),
-      ...matches(query.search, ['actor', 'action', 'target_kind', 'target_id', 'tenant_id', 'request_id']),
-      ...after(decodeCursor(query.cursor, 'integer'), sql`bigint`),
-    ])}
+    where ${all([...auditFilter(query), ...after(decodeCursor(query.cursor, 'integer'), sql`bigint`)])}
     order by audit_log.timestamp desc, audit_log.id desc
     limit ${query.limit + 1}`.execute(db);
   return toPage(rows, query.limit);
@@ -74,62 +76,17 @@ export async function listCalls(
            response_time_ms as "responseTimeMs", bytes_in::double precision as "bytesIn",
            bytes_out::double precision as "bytesOut", user_agent as "userAgent", client_ip as "clientIp",
            credential_id as "credentialId", arguments
-    from mcp_proxy.api_analytics
-    where ${all([
-      ...span(query),
-      ...equals({
-        user_email: query.user,
-        tenant_id: query.tenant,
-        server_id: query.server,
-        tool: query.tool,
-        outcome: query.outcome,
-        request_id: query.requestId,
-      }),
-      ...matches(query.search, ['user_email', 'endpoint', 'server_id', 'tool', 'reason', 'request_id']),
-      ...after(decodeCursor(query.cursor, 'uuid'), sql`uuid`),
-    ])}
-    order by api_analytics.timestamp desc, api_analytics.id desc
+    from ${callsWithin(query)}
+    where ${all([...callFilter(query), ...after(decodeCursor(query.cursor, 'uuid'), sql`uuid`)])}
+    order by call.timestamp desc, call.id desc
     limit ${query.limit + 1}`.execute(db);
   return toPage(rows, query.limit);
 }
 
 type AuditItem = z.infer<typeof auditView>;
 type CallItem = z.infer<typeof callView>;
-type Condition = RawBuilder<unknown>;
 
-// With microseconds, which a JavaScript Date loses: the cursor compares this very text with the column. An ORDER BY has
-// to name the table beside the column: alone, `timestamp` and `id` mean these texts, which no index is sorted by.
-const exactTime = sql<string>`to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
-function all(conditions: readonly Condition[]): Condition {
-  return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
-}
-
-function equals(filters: Readonly<Record<string, string | undefined>>): Condition[] {
-  return Object.entries(filters).flatMap(([column, wanted]) =>
-    wanted === undefined ? [] : [sql`${sql.id(column)} = ${clean(wanted)}`],
-  );
-}
-
-function matches(search: string | undefined, columns: readonly string[]): Condition[] {
-  if (!search) return [];
-  const pattern = `%${clean(search).replace(/[\\%_]/g, '\\$&')}%`;
-  return [
-    sql`(${sql.join(
-      columns.map((column) => sql`${sql.id(column)} ilike ${pattern}`),
-      sql` or `,
-    )})`,
-  ];
-}
-
-function span(query: { from?: string | undefined; to?: string | undefined }): Condition[] {
-  return [
-    ...(query.from === undefined ? [] : [sql`timestamp >= ${query.from}::timestamptz`]),
-    ...(query.to === undefined ? [] : [sql`timestamp < ${query.to}::timestamptz`]),
-  ];
-}
-
-function after(cursor: Cursor | null, idType: Condition): Condition[] {
+function after(cursor: Cursor | null, idType: RawBuilder<unknown>): RawBuilder<unknown>[] {
   if (cursor === null) return [];
   return [sql`(timestamp, id) < (${cursor.timestamp}::timestamptz, ${cursor.id}::${idType})`];
 }

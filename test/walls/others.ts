@@ -1,28 +1,7 @@
-import * as audit from '../../src/audit/store.ts';
 import * as catalog from '../../src/catalog/store.ts';
-import { type Entry, operator, silent, tenant, touchesNothing } from './entry.ts';
+import { type Entry, operator, silent, touchesNothing } from './entry.ts';
 import { server, type Target } from './world.ts';
 
-const entryOf = (it: Target) => ({
-  ...{
-    actor: 'mallory',
-    action: 'tenant.update',
-    targetKind: 'tenant',
-    targetId: it.tenant,
-    tenant: it.tenant,
-  },
-});
-const callOf = (it: Target) => ({
-  ...{
-    id: crypto.randomUUID(),
-    at: 0,
-    request_id: 'r',
-    tenant_id: it.tenant,
-    face: 'stream',
-    method: 'POST',
-  },
-  ...{ endpoint: '/mcp', outcome: 'ok', status_code: 200, response_time_ms: 1, bytes_in: 1, bytes_out: 1 },
-});
 const placeOf = (it: Target) => ({ server, key: it.text, reachedAt: 'taken' });
 const pin = {
   hash: 'taken',
@@ -32,14 +11,6 @@ const pin = {
 };
 
 export const otherStores: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
-  'src/audit/store.ts': {
-    writeAudit: tenant((db, it) => audit.writeAudit(db, entryOf(it))),
-    insertCalls: operator((db, it) => audit.insertCalls(db, [callOf(it)])),
-    listAudit: operator(async (db) => (await audit.listAudit(db, { limit: 100, search: 'acme' })).items),
-    listCalls: operator(
-      async (db, it) => (await audit.listCalls(db, { limit: 100, tenant: it.tenant })).items,
-    ),
-  },
   'src/catalog/store.ts': {
     loadPins: operator((db) => catalog.loadPins(db)),
     loadPlaces: operator((db) => catalog.loadPlaces(db)),

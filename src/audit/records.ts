@@ -1,0 +1,88 @@
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/db/index.ts';
+import { createGuardedFetch, type GuardedFetch } from '../platform/guarded-fetch.ts';
+import type { Log } from '../platform/log.ts';
+import type { NetGuard } from '../platform/net-guard.ts';
+import { weeksJob } from './analytics/keep-weeks.ts';
+import { rollupJob } from './analytics/rollup.ts';
+import { anchorJob } from './chain/anchor.ts';
+import { type AnchorSigner, anchorSigner } from './chain/anchor-line.ts';
+import { checkJob } from './chain/check.ts';
+import type { AuditFile, PushTarget } from './contract.ts';
+import { createJobs, type Job, type Jobs } from './jobs/jobs.ts';
+import { httpSender } from './push/http.ts';
+import { pushJob } from './push/push.ts';
+import { syslogSender } from './push/syslog.ts';
+
+/** What happens to records once they are stored. */
+export interface Records {
+  readonly signer: AnchorSigner;
+  /** Takes the settings that are in force from here on. */
+  reload(): Promise<void>;
+  /** Jobs that fail, by name, and since when. */
+  failing(): ReadonlyMap<string, Date>;
+  close(): Promise<void>;
+}
+
+interface Options {
+  readonly database: Database;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly guard: NetGuard;
+  /** What the key that anchors are signed with is made of. */
+  readonly secret: Buffer;
+  readonly audit: () => AuditFile;
+  readonly retainDays: () => number;
+}
+
+/** Keeps records by week, counts them, and brings them to other systems: one process of an installation at a time. */
+export function createRecords(o: Options): Records {
+  const { database, log, clock, retainDays } = o;
+  const signer = anchorSigner(o.secret);
+  const fetch = createGuardedFetch({ guard: o.guard });
+  const upkeep = createJobs({
+    // Once may be a database that was away for a moment.
+    toldAfter: 2,
+    db: database.db,
+    log,
+    jobs: [
+      weeksJob({ database, clock, retainDays }),
+      rollupJob({ database, clock, retainDays }),
+      checkJob({ db: database.db, log, anchors: () => o.audit().anchor?.file }),
+    ],
+  });
+  let settings = o.audit();
+  let targets = openTargets(o, { settings, signer, fetch });
+  return {
+    signer,
+    async reload() {
+      if (JSON.stringify(o.audit()) === JSON.stringify(settings)) return;
+      settings = o.audit();
+      await targets.close();
+      targets = openTargets(o, { settings, signer, fetch });
+    },
+    failing: () => new Map([...upkeep.failing(), ...targets.failing()]),
+    async close() {
+      await Promise.all([upkeep.close(), targets.close()]);
+      await fetch.close();
+    },
+  };
+}
+
+interface Ways {
+  readonly settings: AuditFile;
+  readonly signer: AnchorSigner;
+  readonly fetch: GuardedFetch;
+}
+
+function openTargets(
+  { database: { db }, log, clock, guard }: Options,
+  { settings, signer, fetch }: Ways,
+): Jobs {
+  const { anchor, push } = settings;
+  const senderOf = (target: PushTarget) =>
+    target.kind === 'http' ? httpSender(fetch, target) : syslogSender({ ...target, guard });
+  const jobs: Job[] = push.map((target) => pushJob({ db, target, send: senderOf(target) }));
+  if (anchor) jobs.push(anchorJob({ db, clock, fetch, signer, settings: anchor }));
+  return createJobs({ db, log, jobs });
+}
