@@ -4,6 +4,7 @@ import { audienceOf } from '../faces/client-ways.ts';
 
 /** Who is calling. Nothing of the request's body is read before this. */
 export function authenticate(call: Call, gate: Gate): Promise<void> | void {
+  if (call.passing) return call.passing.identify(call, gate);
   if (call.proof) return know(call, call.proof());
   const request = { header: call.header, clientIp: call.clientIp, path: call.path.raw };
   const principal = gate.identity.authenticate(request);

@@ -83,6 +83,8 @@ const fromTheStart: readonly Operation[] = [resolveTenant, resolveServer, author
  * was not known before.
  */
 async function afterConnecting(call: Call, gate: Gate, offer: Offer): Promise<void> {
+  // A person may take minutes, and nothing is under way meanwhile.
+  call.leave?.();
   if ((await connectFirst(call, gate, offer)) === 'asked') return;
   withoutOwnState(call, gate);
   call.offer = null;

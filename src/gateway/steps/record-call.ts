@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../audit/contract.ts';
+import { timeId } from '../../audit/index.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
 import type { FoundCredential } from '../../secrets/index.ts';
 import type { Call, Gate } from '../call.ts';
 import { sizeOf } from '../faces/answer-body.ts';
+import { endSpan } from '../observe/call-span.ts';
 import { Refusal } from '../refusal.ts';
 import { findMember, membersOf } from '../rpc/raw.ts';
 import { WireError } from '../rpc/wire-error.ts';
@@ -11,7 +12,10 @@ import { WireError } from '../rpc/wire-error.ts';
 /** One record for each call, whatever became of it. Runs last, cannot fail, waits for nothing. */
 export function recordCall(call: Call, gate: Gate, error: unknown): void {
   if (error !== undefined) explain(call, gate, error);
+  endSpan(call, gate);
   tell(call, gate, error);
+  const milliseconds = Math.max(0, gate.clock() - call.startedAt);
+  gate.observed.metrics?.called(call, milliseconds / 1_000);
   const credentials = call.targets.length === 1 ? call.targets[0]?.credentials : undefined;
   if (credentials && wentOut(call)) for (const one of credentials.values()) gate.vault.used(one);
   if (!gate.settings.recordCalls) return;
@@ -19,7 +23,7 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
   const only = call.servers.length === 1 ? call.servers[0] : undefined;
   gate.recorder.record({
-    id: randomUUID(),
+    id: timeId(call.startedAt),
     at: call.startedAt,
     requestId: call.requestId,
     principal: call.principal?.id ?? null,
@@ -35,9 +39,9 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     outcome: call.outcome,
     reason: call.reason,
     status: call.status,
-    milliseconds: Math.max(0, gate.clock() - call.startedAt),
+    milliseconds,
     bytesIn: call.bytesIn,
-    bytesOut: bytesOut(call.response),
+    bytesOut: call.passing ? call.bytesOut : bytesOut(call.response),
     userAgent: call.header('user-agent') ?? null,
     clientIp: call.clientIp,
     credentialId: idsOf(credentials),
@@ -72,6 +76,7 @@ function tell(call: Call, gate: Gate, error: unknown): void {
     tenant: tenant?.id ?? null,
     server: call.servers.length === 1 ? call.servers[0]?.id : path.server,
     milliseconds: gate.clock() - call.startedAt,
+    ...(call.span && { traceId: call.span.traceId }),
     ...(error instanceof AppError && error.detail !== undefined && { detail: error.detail }),
     ...(error instanceof Error && error.cause instanceof Error && { cause: error.cause.message }),
   };

@@ -1,28 +1,13 @@
-import { Redis, type RedisOptions } from 'ioredis';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { failureOf, type Redis, redisClient, watchLife } from '../redis/client.ts';
 import { everyone, type OpenTransport, type Transport } from './contract.ts';
 import { Outbox } from './outbox.ts';
 
 /** How long a start waits for Redis before it goes on without it, in milliseconds. */
 const startPatience = 3_000;
-/** A connection that says nothing is asked for a sign of life, and given up when there is none. */
-const checkEvery = 5_000;
-const signOfLife = 3_000;
 /** Bytes that may be on their way to Redis; more wait here, where they can be dropped. */
 const mostOnTheWay = 8 * 1024 * 1024;
-
-const options = {
-  // What cannot be sent waits in the outbox, which has a limit; the queues of the client have none.
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  autoResubscribe: false,
-  maxRetriesPerRequest: 0,
-  connectTimeout: 5_000,
-  lazyConnect: true,
-  // Jitter: replicas that lost the same server do not all come back in the same moment.
-  retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 6), 5_000) * (0.5 + Math.random()),
-} satisfies RedisOptions;
 
 /** Messages by publish and subscribe of Redis or Valkey. When it is away at the start, they begin when it is there. */
 export function redisTransport(url: string, log: Log, clock = systemClock): OpenTransport {
@@ -44,7 +29,7 @@ class RedisTransport implements Transport {
   readonly #outbox: Outbox;
   readonly #publisher: Redis;
   readonly #subscriber: Redis;
-  readonly #timer: NodeJS.Timeout;
+  readonly #stopWatching: () => void;
   readonly #started = Promise.withResolvers<void>();
   #isListening = false;
   #onTheWay = 0;
@@ -58,8 +43,8 @@ class RedisTransport implements Transport {
     this.#channels = [channelOf(o.node), channelOf(everyone)];
     this.#outbox = new Outbox(o.log, o.clock);
     this.#awaySince = new Date(o.clock());
-    this.#publisher = new Redis(url, { ...options, connectionName: 'toolgate-send' });
-    this.#subscriber = new Redis(url, { ...options, connectionName: 'toolgate-receive' });
+    this.#publisher = redisClient(url, 'toolgate-send');
+    this.#subscriber = redisClient(url, 'toolgate-receive');
     for (const redis of [this.#publisher, this.#subscriber]) {
       redis.on('error', (error) => this.#failed(error));
       redis.on('close', () => this.#look());
@@ -67,7 +52,8 @@ class RedisTransport implements Transport {
     this.#publisher.on('ready', () => this.#look());
     this.#subscriber.on('ready', () => void this.#subscribe());
     this.#subscriber.on('message', (_channel, text) => o.receive(text));
-    this.#timer = setInterval(() => this.#check(), checkEvery).unref();
+    const onFailed = (error: unknown) => this.#failed(error);
+    this.#stopWatching = watchLife([this.#publisher, this.#subscriber], { onFailed });
   }
 
   /** Waits a moment for Redis; without it the transport is there all the same, and away. */
@@ -96,7 +82,7 @@ class RedisTransport implements Transport {
 
   close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
+    this.#stopWatching();
     this.#publisher.disconnect();
     this.#subscriber.disconnect();
     return Promise.resolve();
@@ -132,19 +118,6 @@ class RedisTransport implements Transport {
     this.#look();
   }
 
-  /** A server that hangs, or a network that swallows everything, does not close a connection. */
-  #check(): void {
-    for (const redis of [this.#publisher, this.#subscriber]) {
-      if (redis.status !== 'ready') continue;
-      const late = setTimeout(() => redis.disconnect(true), signOfLife).unref();
-      redis
-        .ping()
-        .catch((error: unknown) => this.#failed(error))
-        .finally(() => clearTimeout(late))
-        .catch(() => undefined);
-    }
-  }
-
   #look(): void {
     if (this.#subscriber.status !== 'ready') this.#isListening = false;
     const isUp = this.#isListening && this.#publisher.status === 'ready';
@@ -159,15 +132,8 @@ class RedisTransport implements Transport {
     this.#log.warn({ failure: this.#lastFailure }, 'Redis was lost');
   }
 
-  /** Only the code: the driver's errors hold the command that failed, and with AUTH the password. */
   #failed(error: unknown): void {
-    this.#lastFailure = codeOf(error);
+    this.#lastFailure = failureOf(error);
     if (!this.#closed) this.#log.debug({ failure: this.#lastFailure }, 'Redis failed');
   }
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  if ('code' in error) return String(error.code);
-  return /^[A-Z]+(?= )/.exec(error.message)?.[0] ?? error.name;
 }
