@@ -8,14 +8,18 @@ import { createChallenge, resourceMetadata } from './challenge.ts';
 import type { OidcIssuer, OpenWebUiFile } from './contract.ts';
 import type { Directory } from './directory.ts';
 import { CredentialRefused } from './errors.ts';
-import { createFetchJson } from './oidc/fetch-json.ts';
+import { createFetchJson, type FetchJson } from './oidc/fetch-json.ts';
 import { createMapping } from './oidc/mapping.ts';
 import { createTrustedIssuers } from './oidc/trusted-issuers.ts';
+import { createKeySet } from './oidc/key-set.ts';
 import { createSessionApi } from './open-webui/session-api.ts';
+import type { SessionCheck } from './open-webui/session-check.ts';
+import { type GatewaySignatureDeps, signatureIn } from './providers/gateway-signature.ts';
 import { createProviders, providerOf } from './providers/index.ts';
 import { signedUserHeader } from './providers/open-webui-jwt.ts';
+import { type OpenWebUiSessions, openWebUiSessions, type Visitor } from './providers/open-webui-session.ts';
 import type { CallerRequest, Credential, Provider } from './providers/provider.ts';
-import { createProvisioning } from './provisioning.ts';
+import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { digestOf } from './token-format.ts';
 import { createTokenUsage } from './token-usage.ts';
 import { loadTokens } from './tokens-store.ts';
@@ -27,7 +31,7 @@ export interface IdentityDeps {
   readonly directory: () => Directory;
   /** The same array until the configuration changes. */
   readonly issuers: () => readonly OidcIssuer[];
-  readonly openWebUi: () => OpenWebUiFile;
+  readonly openWebUi: () => Pick<OpenWebUiFile, 'groups'>;
   readonly settings: {
     readonly publicUrl: string;
     readonly adminToken: string | undefined;
@@ -35,6 +39,10 @@ export interface IdentityDeps {
     readonly openWebUiJwtSecret: string | undefined;
     /** Where sessions of Open WebUI are looked up; undefined: they do not count. */
     readonly openWebUiUrl: string | undefined;
+    /** Looks at sessions of Open WebUI here, beside asking it; undefined: it is asked alone. */
+    readonly sessionCheck?: SessionCheck | undefined;
+    /** A Toolgate in front of this one: where it is reached, and what it calls this one. */
+    readonly gatewayInFront?: { readonly url: string; readonly audience: string } | undefined;
   };
   readonly log: Log;
   readonly clock: Clock;
@@ -58,6 +66,11 @@ export interface Identity {
    * own: what one address may do is not for it.
    */
   speaksForMany(authorization: string | undefined): boolean;
+  /**
+   * Whom a token stands for at Open WebUI; undefined: nobody that is let in there. Rejects with `identity_unavailable`
+   * (503) while Open WebUI cannot be asked. Whether the person may do anything here is for the caller to check.
+   */
+  visitorOf(token: string, clientIp: string): Promise<Visitor | undefined>;
   /** Loads the tokens anew, so that a change made here counts at once. */
   refreshTokens(): Promise<void>;
   close(): Promise<void>;
@@ -90,21 +103,18 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity & Sig
   const fetchJson = createFetchJson(deps.fetch ?? fetch, closed.signal);
   const trusted = createTrustedIssuers({ issuers: deps.issuers, fetchJson, clock, log });
   const signedUsers = signedUserHeader(settings.openWebUiJwtSecret);
-  const url = settings.openWebUiUrl;
-  const openWebUi = url !== undefined && {
-    ...{ provisioning, directory, log },
-    sessions: createSessionApi({ url, fetch: deps.fetch ?? fetch, closed: closed.signal }),
-    groupsCount: () => deps.openWebUi().groups,
-  };
+  const { openWebUi, gatewayInFront } = neighbours(deps, { provisioning, fetchJson, closed: closed.signal });
   const providers = createProviders({
-    ...{ usage, provisioning, directory, signedUsers, trusted, log },
-    openWebUi: openWebUi || undefined,
+    ...{ usage, provisioning, directory, signedUsers, trusted, log, openWebUi, gatewayInFront },
   });
   const isAdminToken = tokenMatcher(settings.adminToken);
-  const guard = createGuard(settings.publicUrl);
+  const signatureOf = (request: CallerRequest) => (gatewayInFront ? signatureIn(request) : undefined);
+  const guard = createGuard(settings.publicUrl, signatureOf);
 
-  function credentialOf(request: CallerRequest): Credential {
-    const token = bearerOf(request);
+  function credentialOf(
+    request: CallerRequest,
+    token = signatureOf(request) ?? bearerOf(request),
+  ): Credential {
     const digest = digestOf(token);
     return { token, digest, known: tokens.current().get(digest), request, now: clock() };
   }
@@ -134,6 +144,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity & Sig
       if (directory().members.get(key.principal.id)?.disabled) return false;
       return key.expiresAt === null || clock() < key.expiresAt;
     },
+    visitorOf: (token, clientIp) =>
+      visitorOf(openWebUi, credentialOf({ header: () => undefined, clientIp, path: '/' }, token)),
     ...createSignIns({ trusted, mapping: createMapping({ provisioning, log }), directory }),
     refreshTokens: () => tokens.refresh(),
     async close() {
@@ -144,13 +156,53 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity & Sig
   };
 }
 
+/** Open WebUI behind this program, and a Toolgate in front of it; undefined where there is none. */
+function neighbours(
+  deps: IdentityDeps,
+  o: { provisioning: Provisioning; fetchJson: FetchJson; closed: AbortSignal },
+): { openWebUi: OpenWebUiSessions | undefined; gatewayInFront: GatewaySignatureDeps | undefined } {
+  const { clock, log, directory, settings } = deps;
+  const { openWebUiUrl: url, gatewayInFront: inFront } = settings;
+  const base = { provisioning: o.provisioning, directory };
+  const openWebUi = url !== undefined && {
+    ...{ ...base, log, check: settings.sessionCheck },
+    sessions: createSessionApi({ url, fetch: deps.fetch ?? fetch, closed: o.closed }),
+    groupsCount: () => deps.openWebUi().groups,
+  };
+  const gatewayInFront = inFront && {
+    ...{ ...base, audience: inFront.audience },
+    keys: createKeySet({
+      ...{ issuer: inFront.url, fetchJson: o.fetchJson, clock, log },
+      locate: () => Promise.resolve(`${inFront.url}/gateway/jwks.json`),
+    }),
+  };
+  return { openWebUi: openWebUi ? openWebUiSessions(openWebUi) : undefined, gatewayInFront };
+}
+
+async function visitorOf(
+  sessions: OpenWebUiSessions | undefined,
+  credential: Credential,
+): Promise<Visitor | undefined> {
+  if (!sessions?.recognises(credential)) return undefined;
+  try {
+    return await sessions.visitor(credential);
+  } catch (error) {
+    if (error instanceof CredentialRefused) return undefined;
+    throw error;
+  }
+}
+
 type Decision = Principal | Promise<Principal>;
 
 /** Turns refusals of a decision, thrown or rejected, into the 401 for this request. */
-function createGuard(publicUrl: string): (request: CallerRequest, decide: () => Decision) => Decision {
+function createGuard(
+  publicUrl: string,
+  signatureOf: (request: CallerRequest) => string | undefined,
+): (request: CallerRequest, decide: () => Decision) => Decision {
   const challenge = createChallenge(publicUrl);
   return (request, decide) => {
-    if (request.header('authorization') === undefined) throw challenge.missing(request.path);
+    if (request.header('authorization') === undefined && signatureOf(request) === undefined)
+      throw challenge.missing(request.path);
     try {
       const principal = decide();
       if (!(principal instanceof Promise)) return principal;

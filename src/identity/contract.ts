@@ -84,6 +84,13 @@ const openWebUiFile = z.strictObject({
     .describe(
       'Whether groups that people are in there count here too, by name or by id in `externalIds`. Needs OPEN_WEBUI_URL, and counts for those who come with a session of Open WebUI. It renews them only when somebody signs in, so prefer the groups of your sign-in service.',
     ),
+  stripHeaders: z
+    .array(z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,100}$/, 'must be the name of a header'))
+    .max(100)
+    .default([])
+    .describe(
+      'Further headers that no client may send to it, beside those that Toolgate knows: the names that WEBUI_AUTH_TRUSTED_EMAIL_HEADER and its like have there.',
+    ),
 });
 export type OpenWebUiFile = z.infer<typeof openWebUiFile>;
 

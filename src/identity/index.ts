@@ -5,3 +5,10 @@ export { localTokens } from './local-tokens.ts';
 export { identityRoutes } from './routes.ts';
 export { type Browser, createBrowser } from './browser/browser.ts';
 export type { BrowserSession } from './browser/sessions.ts';
+export type { Visitor } from './providers/open-webui-session.ts';
+export { createSessionCheck, type SessionCheck } from './open-webui/session-check.ts';
+export {
+  createIdentitySigner,
+  type IdentitySigner,
+  type SignedIdentity,
+} from './open-webui/signed-identity.ts';

@@ -233,7 +233,8 @@ test('everybody behind one address: the key is not held to what one address may 
     const answer = await send(await chatOf(`p${i}@acme.com`, token), list, {}, limited.url);
     expect(answer).toMatchObject({ status: 200, body: { result: { tools: [] } } });
   }
-  expect((await send({}, list, {}, limited.url)).status).toBe(429);
+  const strangers = await Promise.all(Array.from({ length: 30 }, () => send({}, list, {}, limited.url)));
+  expect(new Set(strangers.map(({ status }) => status))).toEqual(new Set([401, 429]));
   const busy = await chatOf('busy@acme.com', token);
   for (let i = 0; i < 3; i++) await send(busy, list, {}, limited.url);
   const waiting = await send(busy, list, {}, limited.url);

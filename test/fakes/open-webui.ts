@@ -15,6 +15,8 @@ interface FakeAccount {
 }
 
 interface FakeOpenWebUi extends Loopback {
+  /** WEBUI_SECRET_KEY. */
+  readonly secret: string;
   /** Requests to each path. */
   readonly asked: Record<string, number>;
   /** From 0.12 on, API keys and automations get 403 where a person is asked for. */
@@ -86,6 +88,7 @@ export async function startOpenWebUi(): Promise<FakeOpenWebUi> {
   const listening = await listenOnLoopback((request, response) => void answer(request, response));
   const fake: FakeOpenWebUi = {
     ...listening,
+    secret,
     asked: {},
     humansOnly: false,
     instead: undefined,

@@ -29,6 +29,27 @@ export async function startOpenWebUi(
   modelUrl: string,
   env: Readonly<Record<string, string>>,
 ): Promise<OpenWebUiServer> {
+  const { url, log } = await startEmptyOpenWebUi(version, modelUrl, env);
+  const ask = asker(url);
+  const password = randomBytes(12).toString('base64url');
+  const signUp = { name: 'Admin', email: 'admin@acme.com', password };
+  const { token: admin } = await ask('POST', '/api/v1/auths/signup', signUp);
+  return {
+    ...{ version, url, admin, log },
+    ask: (method, where, body, token) => ask(method, where, body, token ?? admin),
+    person: async (name, email) => {
+      const form = { name, email, password, role: 'user' };
+      return (await ask('POST', '/api/v1/auths/add', form, admin)).token;
+    },
+  };
+}
+
+/** The same with nobody in it. */
+export async function startEmptyOpenWebUi(
+  version: string,
+  modelUrl: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Pick<OpenWebUiServer, 'url' | 'log'>> {
   const bin = await pythonPackage('open-webui', version);
   const folder = await mkdtemp(path.join(tmpdir(), 'toolgate-owui-'));
   closeLater({ close: () => rm(folder, { recursive: true, force: true }) });
@@ -43,18 +64,7 @@ export async function startOpenWebUi(
     folder,
   );
   await untilAnswers(running, `${url}/health`);
-  const ask = asker(url);
-  const password = randomBytes(12).toString('base64url');
-  const signUp = { name: 'Admin', email: 'admin@acme.com', password };
-  const { token: admin } = await ask('POST', '/api/v1/auths/signup', signUp);
-  return {
-    ...{ version, url, admin, log: running.printed },
-    ask: (method, where, body, token) => ask(method, where, body, token ?? admin),
-    person: async (name, email) => {
-      const form = { name, email, password, role: 'user' };
-      return (await ask('POST', '/api/v1/auths/add', form, admin)).token;
-    },
-  };
+  return { url, log: running.printed };
 }
 
 function settings(folder: string, url: string, modelUrl: string): Record<string, string> {

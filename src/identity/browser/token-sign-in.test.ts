@@ -200,7 +200,10 @@ test('nobody is signed out by a link, or by another site', async () => {
   expect((await client.get('/gateway/sign-out')).status).toBe(405);
   const page = await client.get('/gateway/sessions');
   const foreign = { page, headers: { origin: 'https://evil.example' } };
-  expect((await client.post('/gateway/sign-out', {}, foreign)).status).toBe(403);
+  // Its browser's cookies do not even count, so there is nobody to sign out.
+  expect((await client.post('/gateway/sign-out', {}, foreign)).headers.get('location')).toBe(
+    '/gateway/sign-in',
+  );
   expect((await client.post('/gateway/sign-out', {})).status).toBe(403);
   const other = await signedIn('bob@acme.com');
   const theirs = await other.client.get('/gateway/sessions');

@@ -1,16 +1,22 @@
 import { CredentialRefused } from '../errors.ts';
 import { apiTokens } from './api-token.ts';
 import { type ConnectionKeyDeps, connectionKeys } from './connection-key.ts';
+import { type GatewaySignatureDeps, gatewaySignatures } from './gateway-signature.ts';
 import { type OidcDeps, oidc } from './oidc.ts';
-import { type OpenWebUiDeps, openWebUiSessions } from './open-webui-session.ts';
+import type { OpenWebUiSessions } from './open-webui-session.ts';
 import type { Credential, Provider } from './provider.ts';
 
 /** The ways in. The first that recognises a credential decides alone: when it refuses, no other is asked. */
 export function createProviders(
-  deps: ConnectionKeyDeps & OidcDeps & { openWebUi: OpenWebUiDeps | undefined },
+  deps: ConnectionKeyDeps &
+    OidcDeps & {
+      openWebUi: OpenWebUiSessions | undefined;
+      gatewayInFront: GatewaySignatureDeps | undefined;
+    },
 ): readonly Provider[] {
-  const sessions = deps.openWebUi === undefined ? [] : [openWebUiSessions(deps.openWebUi)];
-  return [connectionKeys(deps), apiTokens(deps), ...sessions, oidc(deps)];
+  const sessions = deps.openWebUi === undefined ? [] : [deps.openWebUi];
+  const inFront = deps.gatewayInFront === undefined ? [] : [gatewaySignatures(deps.gatewayInFront)];
+  return [...inFront, connectionKeys(deps), apiTokens(deps), ...sessions, oidc(deps)];
 }
 
 /** The one way in for a credential. Throws `CredentialRefused` when there is none. */

@@ -1,6 +1,6 @@
 // Sessions of Open WebUI. Its tokens name no issuer and no address, and only Open WebUI knows whether one was revoked, so
-// it is asked. Checking them here with WEBUI_SECRET_KEY would not do: in 0.12.4 a session also ends by a stamp in its
-// database, and that key could make sessions of anybody.
+// it is asked. Checking them here as well, with WEBUI_SECRET_KEY and its Redis, makes forged and ended ones known sooner. It
+// cannot replace asking: a session also ends by a stamp in its database from 0.12 on, and says so with a claim.
 import { decodeJwt, decodeProtectedHeader, errors } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../access/contract.ts';
@@ -11,6 +11,7 @@ import { readEmail } from '../email-address.ts';
 import { CredentialRefused, openWebUiUnreachable } from '../errors.ts';
 import { mapGroups } from '../oidc/mapping.ts';
 import type { Account, AccountAnswer, GroupsAnswer, SessionApi } from '../open-webui/session-api.ts';
+import type { SessionCheck } from '../open-webui/session-check.ts';
 import type { Provisioning } from '../provisioning.ts';
 import type { Credential, Provider } from './provider.ts';
 
@@ -22,6 +23,10 @@ const refusedMs = 10_000;
 const mostAsked = 200;
 const clockToleranceMs = 60_000;
 const warnEveryMs = 60_000;
+/** Where ended sessions are told of in another way, only address and role have to be asked for. */
+const checkedKnownMs = 10 * 60_000;
+/** How long a look into Redis counts. */
+const checkedMs = 5_000;
 
 const jwt = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const apiKey = /^sk-[0-9a-f]{32}$/;
@@ -31,6 +36,8 @@ const roles = ['user', 'admin'];
 /** What this way in needs. */
 export interface OpenWebUiDeps {
   readonly sessions: SessionApi;
+  /** Looks at sessions here, too; undefined: only Open WebUI is asked. */
+  readonly check?: SessionCheck | undefined;
   /** Do the groups that people are in there count here? */
   readonly groupsCount: () => boolean;
   readonly directory: () => Directory;
@@ -48,7 +55,9 @@ interface Stated {
 interface Known extends Stated {
   /** Milliseconds since the epoch. */
   readonly askedAt: number;
-  readonly until: number;
+  until: number;
+  /** When it is looked at here again. */
+  checkAt: number;
   /** Not held: thousands of people who came once would keep as many pictures in memory. */
   directory: WeakRef<Directory>;
   principal: Principal;
@@ -59,8 +68,20 @@ interface Refused {
   readonly until: number;
 }
 
+/** Somebody whom Open WebUI knows. */
+export interface Visitor {
+  readonly principal: Principal;
+  /** As they are called there. */
+  readonly displayName: string;
+}
+
+export interface OpenWebUiSessions extends Provider {
+  /** The same as `authenticate`, with the name. */
+  visitor(credential: Credential): Promise<Visitor>;
+}
+
 /** The session of a person in Open WebUI, or their API key there. The role there means nothing here. */
-export function openWebUiSessions(deps: OpenWebUiDeps): Provider {
+export function openWebUiSessions(deps: OpenWebUiDeps): OpenWebUiSessions {
   const known = new LRUCache<string, Known>({ max: 20_000 });
   const refused = new LRUCache<string, Refused>({ max: 20_000 });
   const asking = new Map<string, Promise<Principal>>();
@@ -101,19 +122,38 @@ export function openWebUiSessions(deps: OpenWebUiDeps): Provider {
     return entry.principal;
   }
 
+  /** A session that has ended since, says so before Open WebUI is asked again. */
+  async function recheck(entry: Known, credential: Credential, check: SessionCheck): Promise<Principal> {
+    const { digest, token, now } = credential;
+    const state = await check.stateOf(token, now);
+    entry.checkAt = now + checkedMs;
+    if (state === 'unsure') entry.until = Math.min(entry.until, entry.askedAt + knownMs);
+    if (state === 'in-force' || (state === 'unsure' && now < entry.until)) return current(entry);
+    known.delete(digest);
+    return askOnce(credential);
+  }
+
+  function authenticate(credential: Credential): Principal | Promise<Principal> {
+    const { digest, now } = credential;
+    const entry = known.get(digest);
+    if (entry && now < entry.until) {
+      return deps.check && now >= entry.checkAt ? recheck(entry, credential, deps.check) : current(entry);
+    }
+    const no = refused.get(digest);
+    if (no && now < no.until) throw no.error;
+    return askOnce(credential);
+  }
+
   return {
     name: source,
     forAdmin: false,
     invalid,
     recognises: ({ token, digest }) =>
       known.has(digest) || apiKey.test(token) || sessionClaims(token) !== undefined,
-    authenticate(credential) {
-      const { digest, now } = credential;
-      const entry = known.get(digest);
-      if (entry && now < entry.until) return current(entry);
-      const no = refused.get(digest);
-      if (no && now < no.until) throw no.error;
-      return askOnce(credential);
+    authenticate,
+    async visitor(credential) {
+      const principal = await authenticate(credential);
+      return { principal, displayName: known.get(credential.digest)?.account.name ?? '' };
     },
   };
 }
@@ -133,6 +173,9 @@ function createLookUp(deps: OpenWebUiDeps): (credential: Credential) => Promise<
     const claims = sessionClaims(token);
     const end = claims?.exp === undefined ? Number.POSITIVE_INFINITY : claims.exp * 1000 + clockToleranceMs;
     if (end <= now) throw new CredentialRefused('session_expired', invalid);
+    const state = deps.check && claims ? await deps.check.stateOf(token, now) : 'unsure';
+    if (state === 'forged') throw new CredentialRefused('session_forged', invalid);
+    if (state === 'ended') throw new CredentialRefused('session_ended', invalid);
     const answer = await deps.sessions.accountOf(token).catch((error: unknown) => {
       throw unreachable(error, now);
     });
@@ -142,8 +185,10 @@ function createLookUp(deps: OpenWebUiDeps): (credential: Credential) => Promise<
     };
     const directory = deps.directory();
     const principal = principalOf(stated, directory);
-    const until = Math.min(now + knownMs, end);
-    return { ...stated, askedAt: now, until, directory: new WeakRef(directory), principal };
+    const lastsMs = state === 'in-force' && !claims?.isStamped ? checkedKnownMs : knownMs;
+    const until = Math.min(now + lastsMs, end);
+    const checkAt = now + checkedMs;
+    return { ...stated, askedAt: now, until, checkAt, directory: new WeakRef(directory), principal };
   };
 }
 
@@ -178,6 +223,8 @@ interface SessionClaims {
   readonly id: string;
   /** Seconds since the epoch; absent for sessions without an end. */
   readonly exp: number | undefined;
+  /** It can also end by a stamp in the database of Open WebUI. */
+  readonly isStamped: boolean;
 }
 
 /** Read before anything is verified, so it only tells which way in this is: HS256, an `id`, and no issuer. */
@@ -185,8 +232,9 @@ function sessionClaims(token: string): SessionClaims | undefined {
   if (!jwt.test(token)) return undefined;
   try {
     if (decodeProtectedHeader(token).alg !== 'HS256') return undefined;
-    const { id, iss, exp } = decodeJwt(token);
-    return typeof id === 'string' && id !== '' && iss === undefined ? { id, exp } : undefined;
+    const { id, iss, exp, session_stamp: stamp } = decodeJwt(token);
+    const isSession = typeof id === 'string' && id !== '' && iss === undefined;
+    return isSession ? { id, exp, isStamped: stamp !== undefined } : undefined;
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
     throw error;

@@ -1,0 +1,44 @@
+// Open WebUI behind this program.
+import { openWebUiMount, type OpenWebUiMount, signingKeysMount } from '../gateway/index.ts';
+import { createIdentitySigner } from '../identity/index.ts';
+import { systemClock as clock } from '../platform/clock.ts';
+import type { Mount } from '../platform/http/server.ts';
+import type { Parts } from './build.ts';
+import { audienceOf } from './neighbours.ts';
+
+/** Enough of a key's name to tell installations apart in `Via`. */
+const viaLength = 12;
+
+export interface OpenWebUi {
+  /** Come last: Open WebUI gets what nobody else takes. */
+  readonly mounts: readonly Mount[];
+  /** Undefined where there is none. */
+  readonly behind: OpenWebUiMount | undefined;
+}
+
+export async function openWebUiOf({
+  config,
+  identity,
+  access,
+  masterKeys,
+  gateway,
+  closing,
+  file,
+}: Parts): Promise<OpenWebUi> {
+  const { OPEN_WEBUI_URL: url, PUBLIC_URL: publicUrl } = config;
+  if (url === undefined) return { mounts: [], behind: undefined };
+  const signer = await createIdentitySigner({
+    ...{ secret: masterKeys.stateKey, issuer: publicUrl, audience: audienceOf(url), clock },
+  });
+  const behind = openWebUiMount({
+    ...{ gate: gateway.gate, live: access.live, url, publicUrl },
+    visitors: {
+      visitorOf: (token, clientIp) => identity.visitorOf(token, clientIp),
+      sign: (facts) => signer.headers(facts),
+    },
+    via: `toolgate-${signer.keyId.slice(0, viaLength)}`,
+    dropped: () => file().identity.openWebUi.stripHeaders,
+  });
+  closing.keep('Open WebUI', behind);
+  return { mounts: [signingKeysMount(signer), behind], behind };
+}
