@@ -1,8 +1,9 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { redacted } from './redact.ts';
 
 export type Log = Logger;
 
-/** Keys whose values never reach a log line, wherever they stand in the first three levels. */
+/** Keys whose values never reach a log line, wherever they stand in the first three levels, whatever they are. */
 const secretKeys = [
   'authorization',
   'cookie',
@@ -24,6 +25,8 @@ export function createLog(level: string, destination?: DestinationStream): Log {
   const options = {
     level,
     redact: { paths: redact, censor: '[redacted]' },
+    // Texts of errors, addresses and whatever else holds a secret under no name of its own.
+    hooks: { streamWrite: redacted },
     base: {},
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
