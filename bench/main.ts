@@ -1,5 +1,6 @@
 // `npm run bench [-- --quick]`: everything side by side in one run, so that only ratios have to be believed.
 // `npm run bench -- --tool-flood`: what three tools instead of all of them save (tool-flood.ts).
+// `npm run bench -- --workers`: what several processes gain on this machine (workers.ts).
 import { parseArgs } from 'node:util';
 import { calledServer, serverName, toolNames, tools } from './scenario.ts';
 import { heapOf } from './heap.ts';
@@ -17,7 +18,11 @@ import {
 } from './report.ts';
 
 const { values: asked } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, 'tool-flood': { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    'tool-flood': { type: 'boolean', default: false },
+    workers: { type: 'boolean', default: false },
+  },
 });
 const isQuick = asked.quick;
 const effort = isQuick
@@ -46,7 +51,9 @@ const legacy = serverName(calledServer.legacy);
 const modern = serverName(calledServer.modern);
 
 const began = performance.now();
-await (asked['tool-flood'] ? import('./tool-flood.ts') : compare());
+if (asked['tool-flood']) await import('./tool-flood.ts');
+else if (asked.workers) await (await import('./workers.ts')).compareWorkers(isQuick);
+else await compare();
 
 async function compare(): Promise<void> {
   const cores = reserveCore();

@@ -20,7 +20,8 @@ export interface Parts {
   close(): Promise<void>;
 }
 
-export async function startParts(cores: Cores): Promise<Parts> {
+/** `more`: settings of Toolgate beside the usual ones. */
+export async function startParts(cores: Cores, more: Readonly<Record<string, string>> = {}): Promise<Parts> {
   const folder = await mkdtemp(path.join(tmpdir(), 'toolgate-bench-'));
   const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const close = async () => {
@@ -38,12 +39,13 @@ export async function startParts(cores: Cores): Promise<Parts> {
     const dataDir = path.join(folder, 'data');
     await seed({ url: database.url, dataDir, upstream: upstream.origin });
     const config = path.join(folder, 'mcp-servers.json');
-    await writeFile(config, '{}');
+    // The servers stand in the database, as if an administrator had added them; they are on this machine.
+    await writeFile(config, JSON.stringify({ network: { allow: ['127.0.0.0/8'] } }));
     const core = cores.measured;
     const toolgate = await start('../src/main.ts', {
       args: ['serve'],
       core,
-      env: environment(database.url, dataDir, config),
+      env: { ...environment(database.url, dataDir, config), ...more },
     });
     const agent = await start('bare-proxy.ts', { args: ['agent', upstream.origin], core });
     const undici = await start('bare-proxy.ts', { args: ['undici', upstream.origin], core });

@@ -368,11 +368,11 @@ test('a row that somebody changed in the database is never run', async () => {
   const change = (what: string) =>
     query(gate.databaseUrl ?? '', `update mcp_proxy.servers set ${what} where id = 'everything'`);
   await change(`definition = definition || '{"command":"sh","args":${args}}'`);
-  const refused = await eventually('the change is seen', async () => {
+  await eventually('the change is seen, and refused', async () => {
     const answer = await call('ann', 'everything__echo', { message: 'x' });
-    return answer.isError && answer;
+    // At first it may be said that the process of before has gone.
+    return answer.isError && /is not run/.test(answer.text);
   });
-  expect(refused.text).toMatch(/is not run/);
   expect(existsSync(mark)).toBe(false);
   await admin('DELETE /servers/everything');
 });

@@ -121,7 +121,10 @@ async function settings(folder: string, config: object | string): Promise<Record
   if (typeof config !== 'string') await writeFile(file, JSON.stringify(config, null, 2));
   const { PATH = '', HOME = '' } = process.env;
   const data = path.join(folder, 'data');
-  return { PATH, HOME, TOOLGATE_CONFIG: file, TOOLGATE_DATA_DIR: data, RATE_LIMIT_ENABLED: 'false' };
+  return {
+    ...{ PATH, HOME, TOOLGATE_CONFIG: file, TOOLGATE_DATA_DIR: data },
+    ...{ RATE_LIMIT_ENABLED: 'false', SHUTDOWN_SECONDS: '10' },
+  };
 }
 
 interface Run {

@@ -3,4 +3,5 @@
 export { isSameCommand } from './allowed-commands.ts';
 export { ChildRunner, greeting } from './child-runner.ts';
 export { passedOnNames } from './containment/passed-on.ts';
+export { primaryRunner } from './primary-runner.ts';
 export { createRunner, type Runner } from './runner.ts';

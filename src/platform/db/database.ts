@@ -21,6 +21,20 @@ export interface Walls {
   missing(): string | null;
 }
 
+/** Connections of this process to the database, and who waits for one. */
+export interface PoolCounts {
+  readonly open: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+/** A database as other processes of this machine reach it. */
+export interface SharedDatabase {
+  /** For `openDatabase`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 export interface Database {
   readonly kind: 'embedded' | 'postgres';
   readonly walls: Walls;
@@ -32,6 +46,9 @@ export interface Database {
   listen(channel: string, handlers: ListenHandlers): Promise<() => Promise<void>>;
   /** Runs `work` as whoever signed in, where statements may take as long as they need; for migrations and the like. */
   withoutTimeLimit<T>(work: (db: Db) => Promise<T>): Promise<T>;
+  counts(): PoolCounts;
+  /** Lets other processes of this machine in; absent where they connect to the same server themselves. */
+  readonly share?: () => Promise<SharedDatabase>;
   /** Rejects when the database does not answer within `timeoutMs`. */
   ping(timeoutMs: number): Promise<void>;
   /** Ends every connection; queries after it reject. */

@@ -1,8 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Engine } from './engine.ts';
+import { welcome } from './protocol.ts';
 
-/** AuthenticationOk and ReadyForQuery (idle): what a server that trusts the caller says to a startup packet. */
-const welcome = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 const terminate = 0x58;
 
 /**

@@ -10,9 +10,10 @@ import { makeDirectory } from '../make-directory.ts';
 import { type Channels, createChannels, listenTo, unlistenTo } from './channels.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { type Database, type Db, pingWithin } from './database.ts';
+import { shareEmbedded } from './embedded-share.ts';
 import { EmbeddedSocket } from './embedded-socket.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { createPool } from './pool.ts';
+import { countsOf, createPool } from './pool.ts';
 import { keepSnapshots, listSnapshots, type SnapshotSource } from './snapshots.ts';
 import { createHandles } from './walls.ts';
 
@@ -132,6 +133,8 @@ function assemble(first: Engine, { paths, start, lock, log }: Parts): Database {
     },
     // `silenceMs` remains: it only tells an engine that hangs from one that works.
     withoutTimeLimit: (work) => work(owner),
+    counts: () => countsOf(pool),
+    share: () => shareEmbedded({ pool, engine: engines.latest, log }),
     ping: (timeoutMs) => pingWithin(db, timeoutMs),
     close: () => (closing ??= close()),
   };
@@ -153,6 +156,7 @@ function createEngines(first: Engine, start: () => Promise<Engine>) {
       used = true;
       return latest;
     },
+    latest: () => latest,
     dump: async () => (await latest).dump(),
     close: async () => (await latest).close(),
   };

@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } f
 import pg from 'pg';
 import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Db } from './database.ts';
+import type { Db, PoolCounts } from './database.ts';
 
 /** Queries that may wait for a connection before more of them are refused. */
 const maxWaiting = 1000;
@@ -17,6 +17,10 @@ export function createPool(config: pg.PoolConfig, log: Log): pg.Pool {
   // The pool itself listens on idle clients only; an error on one in use would be uncaught.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
+}
+
+export function countsOf({ totalCount, idleCount, waitingCount }: pg.Pool): PoolCounts {
+  return { open: totalCount, idle: idleCount, waiting: waitingCount };
 }
 
 /** `prepare` runs on each connection before it is used; where it rejects, the connection is thrown away. */

@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Database, pingWithin } from './database.ts';
 import { Listener } from './listener.ts';
-import { createPool, kyselyOn } from './pool.ts';
+import { countsOf, createPool, kyselyOn } from './pool.ts';
 import { createHandles } from './walls.ts';
 
 /**
@@ -14,7 +14,12 @@ import { createHandles } from './walls.ts';
 export const defaultTimeouts = { connect: 5_000, statement: 30_000, silence: 35_000, close: 10_000 };
 
 /** Opens PostgreSQL at `url`; rejects with `database_unreachable` when nothing usable answers there. */
-export async function openPostgres(url: string, log: Log, timeouts = defaultTimeouts): Promise<Database> {
+export async function openPostgres(
+  url: string,
+  log: Log,
+  timeouts = defaultTimeouts,
+  isPooled?: (pool: pg.Pool) => Promise<boolean>,
+): Promise<Database> {
   const config = connectionConfig(url, timeouts);
   const pool = createPool(
     { ...config, max: 10, statement_timeout: timeouts.statement, query_timeout: timeouts.silence },
@@ -26,7 +31,7 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
     await pool.end();
     throw unreachable(url, error);
   }
-  const { db, forTenant, walls } = createHandles(pool, log);
+  const { db, forTenant, walls } = createHandles(pool, log, isPooled);
   const listener = new Listener(() => new pg.Client(config), log);
   const close = async () => {
     const closed = Promise.all([listener.close(), pool.end()]);
@@ -48,6 +53,7 @@ export async function openPostgres(url: string, log: Log, timeouts = defaultTime
         await unlimited.end();
       }
     },
+    counts: () => countsOf(pool),
     ping: (timeoutMs) => pingWithin(db, timeoutMs),
     close: () => (closing ??= close()),
   };

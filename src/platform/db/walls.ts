@@ -32,7 +32,8 @@ export interface Handles {
   readonly walls: Walls;
 }
 
-export function createHandles(pool: pg.Pool, log: Log): Handles {
+/** `isPooled`: whether connections may change hands with their role and scope. */
+export function createHandles(pool: pg.Pool, log: Log, isPooled = isPooledByTransaction): Handles {
   let role: string | null = null;
   let missing: string | null = 'they were not raised';
   const enter = rememberStanding();
@@ -40,7 +41,7 @@ export function createHandles(pool: pg.Pool, log: Log): Handles {
     kyselyOn(pool, (client) => enter(client, role === null ? asSignedIn : { role, scope }));
   const owner = kyselyOn(pool, (client) => enter(client, asSignedIn));
   const raise = async () => {
-    const found = await prepareRole(pool, owner);
+    const found = (await isPooled(pool)) ? { missing: pooledByTransaction } : await prepareRole(owner);
     if ('missing' in found) {
       missing = found.missing;
       log.warn({ reason: missing }, 'tenants are kept apart by the program alone, not by the database');
@@ -76,9 +77,8 @@ function rememberStanding(): (client: pg.PoolClient, wanted: Standing) => Promis
 }
 
 /** The role to work under, made if need be; or why there is none. */
-async function prepareRole(pool: pg.Pool, owner: Db): Promise<{ role: string } | { missing: string }> {
+async function prepareRole(owner: Db): Promise<{ role: string } | { missing: string }> {
   try {
-    if (await isPooledByTransaction(pool)) return { missing: pooledByTransaction };
     const [found] = await rowsOf(owner, sql<{ role: string }>`select mcp_proxy.app_role() as role`);
     const role = found?.role ?? '';
     if ((await problemOf(owner, role)) === null) return { role };
@@ -138,7 +138,8 @@ const problem = sql<{ problem: string | null }>`
     ) then format('the role %s owns tables, which row-level security then does not hold', r.rolname)
     when not has_schema_privilege('mcp_proxy', 'usage') or exists (
       select from pg_class c where c.relnamespace = 'mcp_proxy'::regnamespace and c.relkind in ('r', 'p')
-        and not has_table_privilege(c.oid, 'select')
+        -- A partition is reached through the whole; only the one for the rest is named by itself.
+        and not (c.relispartition and c.relname ~ '_[0-9]{8}$') and not has_table_privilege(c.oid, 'select')
     ) then format('the role %s may not read the tables', r.rolname)
   end as problem
   from pg_roles r where r.rolname = current_user`;

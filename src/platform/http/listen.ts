@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
+import type { HttpServer, Mount } from './server.ts';
 
 /** Listens and resolves with the port. Rejects with one sentence when the address cannot be had. */
 export function listen(server: Server, host: string, port: number): Promise<number> {
@@ -18,20 +19,13 @@ export async function checkPort(host: string, port: number): Promise<void> {
   await new Promise((resolve) => probe.close(resolve));
 }
 
-/** How long requests under way may take to finish once nobody new is let in, in milliseconds. */
-const drainMs = 3_000;
-
-/** Takes no new connections, ends long-lived streams, lets requests under way finish within a limit. */
-export function stopListening(server: Server, endStreams: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), drainMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    endStreams();
-    server.closeIdleConnections();
+/** Lets nobody new in, has every part say goodbye, and lets requests under way finish within `ms`. */
+export function drain(server: HttpServer, mounts: readonly Mount[], ms: number): Promise<void> {
+  const drained = server.open.drain(ms, () => {
+    for (const mount of mounts) mount.giveUp?.();
   });
+  for (const mount of mounts) mount.leave?.();
+  return drained;
 }
 
 function refused(error: NodeJS.ErrnoException, host: string, port: number): AppError {

@@ -4,7 +4,12 @@ export interface OriginGuard {
 }
 
 export type OriginVerdict =
-  | { readonly ok: true; readonly headers: readonly (readonly [string, string])[] }
+  | {
+      readonly ok: true;
+      readonly headers: readonly (readonly [string, string])[];
+      /** A page of another site: what it sends itself counts, what the browser adds on its own does not. */
+      readonly isForeign?: true;
+    }
   | { readonly ok: false; readonly message: string };
 
 const nothing: OriginVerdict = { ok: true, headers: [] };
@@ -33,9 +38,11 @@ export function createOriginGuard(o: {
         };
       }
       if (origin === undefined || origin === publicUrl.origin) return nothing;
-      if (o.allowed.includes('*') || o.allowed.includes(origin))
-        return { ok: true, headers: corsHeaders(origin) };
-      if (isLoopback && isLoopbackOrigin(origin)) return nothing;
+      // Cookies belong to a host name, not to a port: another program's page on this machine would bring ours along.
+      const whose = URL.parse(origin)?.host === host ? {} : ({ isForeign: true } as const);
+      if (o.allowed.includes(origin)) return { ok: true, headers: corsHeaders(origin), ...whose };
+      if (o.allowed.includes('*')) return { ok: true, headers: corsHeaders('*'), ...whose };
+      if (isLoopback && isLoopbackOrigin(origin)) return { ...nothing, ...whose };
       return {
         ok: false,
         message: 'Pages of this origin may not call this server; add the origin to CORS_ALLOWED_ORIGINS.',
@@ -53,7 +60,10 @@ function corsHeaders(origin: string): readonly (readonly [string, string])[] {
       'access-control-allow-headers',
       'authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name',
     ],
-    ['access-control-expose-headers', 'mcp-session-id, www-authenticate, x-request-id'],
+    [
+      'access-control-expose-headers',
+      'mcp-session-id, www-authenticate, x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, ratelimit-policy',
+    ],
     ['access-control-max-age', '600'],
   ];
 }

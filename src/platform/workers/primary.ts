@@ -1,0 +1,137 @@
+// The side of the primary: starts workers, starts them again when they die, and carries what they tell each other.
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { AppError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Link } from './link.ts';
+import type { Placement } from './worker.ts';
+
+export interface PrimaryOptions {
+  readonly count: number;
+  readonly placementOf: (number: number) => Placement;
+  /** Answers what workers ask, by topic. */
+  readonly answers: Readonly<Record<string, (message: unknown) => unknown>>;
+  readonly log: Log;
+  /** Between two starts of one that dies, at first and at last, in milliseconds. */
+  readonly pause?: { readonly first: number; readonly longest: number };
+}
+
+/** One that has served as long as this did not fail at the start, in milliseconds. */
+const provenAfter = 30_000;
+/** How long workers have to answer what another one asks all of them, in milliseconds. */
+const patience = 2_000;
+
+interface Seat {
+  readonly number: number;
+  worker: Worker | undefined;
+  link: Link | undefined;
+  isReady: boolean;
+  failures: number;
+  awaySince: Date | null;
+}
+
+export class Primary {
+  readonly #o: PrimaryOptions;
+  readonly #seats: readonly Seat[];
+  #isStopping = false;
+
+  constructor(o: PrimaryOptions) {
+    this.#o = o;
+    this.#seats = Array.from({ length: o.count }, (_, at) => ({
+      ...{ number: at + 1, worker: undefined, link: undefined },
+      ...{ isReady: false, failures: 0, awaySince: null },
+    }));
+  }
+
+  /** Starts the first worker, which puts everything in place, and then all others. Rejects when one cannot start. */
+  async start(program: { readonly exec: string; readonly args: readonly string[] }): Promise<unknown> {
+    // Each would take the next debugger's port otherwise, which may be no port at all.
+    cluster.setupPrimary({ ...program, args: [...program.args], inspectPort: 0 });
+    const [first, ...others] = this.#seats;
+    const told = first && (await this.#begin(first));
+    await Promise.all(others.map((seat) => this.#begin(seat)));
+    return told;
+  }
+
+  /** How many serve, of how many, and since when one of them is missing. */
+  standing(): { readonly serving: number; readonly count: number; readonly since: Date | null } {
+    const away = this.#seats.flatMap(({ awaySince }) => awaySince ?? []);
+    const since = away.sort((a, b) => a.getTime() - b.getTime())[0] ?? null;
+    return { serving: this.#seats.filter(({ isReady }) => isReady).length, count: this.#seats.length, since };
+  }
+
+  /** Process ids of the workers that run. */
+  get pids(): number[] {
+    return this.#seats.flatMap(({ worker }) => worker?.process.pid ?? []);
+  }
+
+  /** Asks every worker to stop, and resolves when all have ended. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(
+      this.#seats.map(async ({ worker, link }) => {
+        if (!worker || worker.isDead()) return;
+        const ended = once(worker, 'exit');
+        link?.ask('stop', null, patience).catch(() => undefined); // It may end before it has answered.
+        await ended;
+      }),
+    );
+  }
+
+  /** Whatever they are doing. */
+  kill(): void {
+    for (const { worker } of this.#seats) worker?.process.kill('SIGKILL');
+  }
+
+  /** Resolves with what the worker says when it serves; rejects when it ends before that. */
+  #begin(seat: Seat): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const worker = cluster.fork();
+      const link = new Link((wire) => worker.isConnected() && worker.send(wire));
+      const since = performance.now();
+      Object.assign(seat, { worker, link });
+      for (const [topic, answer] of Object.entries(this.#o.answers)) link.answer(topic, answer);
+      link.answer('placement', () => this.#o.placementOf(seat.number));
+      link.answer('others', (topic) => this.#askOthers(seat, String(topic)));
+      link.answer('workers', () => this.standing());
+      link.answer('serving', (told) => {
+        Object.assign(seat, { isReady: true, awaySince: null });
+        resolve(told);
+      });
+      worker.on('message', (message) => link.hear(message));
+      worker.on('error', (error) =>
+        this.#o.log.warn({ err: error, worker: seat.number }, 'a worker cannot be told'),
+      );
+      worker.once('exit', (code, signal) => {
+        link.close();
+        reject(
+          new AppError('worker_failed', 500, `Worker ${seat.number} could not start; why stands above.`),
+        );
+        this.#ended(seat, { code, signal, since });
+      });
+    });
+  }
+
+  #ended(seat: Seat, { since, ...how }: { code: number | null; signal: string | null; since: number }): void {
+    const wasReady = seat.isReady;
+    Object.assign(seat, { worker: undefined, link: undefined, isReady: false });
+    // One that never served at the first start is the caller's to hear of.
+    if (this.#isStopping || (!wasReady && seat.awaySince === null)) return;
+    seat.awaySince ??= new Date();
+    seat.failures = performance.now() - since > provenAfter ? 1 : seat.failures + 1;
+    const { first, longest } = this.#o.pause ?? { first: 250, longest: 30_000 };
+    const milliseconds = Math.min(longest, first * 2 ** (seat.failures - 1));
+    this.#o.log.error({ ...how, worker: seat.number, milliseconds }, 'a worker ended; it is started again');
+    setTimeout(() => {
+      if (!this.#isStopping) this.#begin(seat).catch(() => undefined); // Its end is seen there, and it is started again.
+    }, milliseconds);
+  }
+
+  async #askOthers(asking: Seat, topic: string): Promise<unknown[]> {
+    const links = this.#seats.flatMap((seat) =>
+      seat !== asking && seat.isReady && seat.link ? [seat.link] : [],
+    );
+    const answers = await Promise.allSettled(links.map((link) => link.ask(topic, null, patience)));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+}
