@@ -22,6 +22,8 @@ export interface Connection {
   readonly url: string;
   readonly json: boolean;
   readonly call: Call;
+  /** The same for a download: its text, as it comes. */
+  readonly download: <E extends Endpoint>(endpoint: E, input?: CallInput<E>) => AsyncIterable<string>;
 }
 
 interface Address {
@@ -29,6 +31,9 @@ interface Address {
   readonly tokenFile?: string;
   readonly json?: boolean;
 }
+
+/** A day: records may be many. */
+const downloadMs = 86_400_000;
 
 /** Where the command's options and the environment say that Toolgate is. */
 export function connect(command: Command, terminal: Terminal): Connection {
@@ -43,7 +48,7 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
     '',
   );
   let given: Promise<string> | undefined;
-  const call: Call = async (endpoint, input = {}) => {
+  const send = async <E extends Endpoint>(endpoint: E, input: CallInput<E>): Promise<Response> => {
     const token = await (given ??= adminToken(options, terminal));
     const address = `${url}/mcp-admin/api${target(endpoint, input)}`;
     const init: RequestInit = {
@@ -56,6 +61,10 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
     };
     const response = await request(address, init, input.timeoutMs);
     if (!response.ok) throw new CallError(await refusal(response));
+    return response;
+  };
+  const call: Call = async (endpoint, input = {}) => {
+    const response = await send(endpoint, input);
     const answer = endpoint.output.safeParse(
       response.status === 204 ? undefined : await response.json().catch(() => null),
     );
@@ -64,7 +73,15 @@ export function connectTo(options: Address, terminal: Terminal): Connection {
       return answer.data as z.output<(typeof endpoint)['output']>;
     throw new CallError(`What answered at ${url} is not this version of Toolgate.`);
   };
-  return { url, json: options.json ?? false, call };
+  async function* download<E extends Endpoint>(endpoint: E, input: CallInput<E> = {}): AsyncIterable<string> {
+    const { body } = await send(endpoint, { timeoutMs: downloadMs, ...input });
+    try {
+      if (body) yield* body.pipeThrough(new TextDecoderStream());
+    } catch (cause) {
+      throw new CallError('The download broke off, so it is not complete; try again.', { cause });
+    }
+  }
+  return { url, json: options.json ?? false, call, download };
 }
 
 /** `fetch` with a deadline, and with failures put in words. Throws CallError. */

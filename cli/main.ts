@@ -2,6 +2,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addCommand } from './add.ts';
 import { applyCommand } from './apply.ts';
+import { auditExportCommand } from './audit-export.ts';
+import { auditSearchCommand } from './audit-search.ts';
+import { auditVerifyCommand } from './audit-verify.ts';
 import { catalogSearchCommand } from './catalog-search.ts';
 import { catalogShowCommand } from './catalog-show.ts';
 import { credentialsExplainCommand } from './credentials-explain.ts';
@@ -20,6 +23,8 @@ import { grantCommand } from './grant.ts';
 import { importCommand } from './import.ts';
 import { migrateCommand } from './migrate.ts';
 import { openWebUiCommand } from './openwebui-install.ts';
+import { personEraseCommand } from './person-erase.ts';
+import { personExportCommand } from './person-export.ts';
 import { pinsAcceptCommand } from './pins-accept.ts';
 import { pinsListCommand } from './pins-list.ts';
 import { runnerCommand } from './runner.ts';
@@ -71,6 +76,11 @@ function program(terminal: Terminal, outcome: Outcome): Command {
     credentials.addCommand(build(terminal));
   const pins = new Command('pins').description('definitions of tools: what changed, and accepting it');
   for (const build of [pinsListCommand, pinsAcceptCommand]) pins.addCommand(build(terminal));
+  const audit = new Command('audit').description('records of changes and requests');
+  for (const build of [auditVerifyCommand, auditSearchCommand, auditExportCommand])
+    audit.addCommand(build(terminal, outcome));
+  const person = new Command('person').description('what is stored of a person');
+  for (const build of [personExportCommand, personEraseCommand]) person.addCommand(build(terminal));
   const catalog = new Command('catalog').description('servers that can be installed');
   for (const build of [catalogSearchCommand, catalogShowCommand]) catalog.addCommand(build(terminal));
   for (const build of [
@@ -89,6 +99,8 @@ function program(terminal: Terminal, outcome: Outcome): Command {
   root.addCommand(credentials);
   root.addCommand(pins);
   root.addCommand(catalog);
+  root.addCommand(audit);
+  root.addCommand(person);
   quietExit(root, terminal);
   return root;
 }

@@ -1,10 +1,12 @@
-// Every environment variable and everything in the config file: two schemas, which the reference is printed from.
+// Every environment variable and everything in the config file: a schema for each, which the reference is printed from.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { accessFile } from './access/contract.ts';
+import { analyticsFile, auditFile } from './audit/contract.ts';
 import { catalogFile } from './catalog/contract.ts';
-import { limitsFile, metaToolsFile } from './gateway/contract.ts';
+import { limitsFile, metaToolsFile, metricsFile, rateLimitsFile } from './gateway/contract.ts';
 import { identityFile } from './identity/contract.ts';
+import { isAddressRange } from './platform/http/client-address.ts';
 const flag = z.stringbool({
   truthy: ['true', '1', 'yes'],
   falsy: ['false', '0', 'no'],
@@ -31,6 +33,12 @@ const origins = z
   )
   .refine((list) => list.every(isOrigin), {
     message: 'must be origins such as https://chat.acme.com, separated by commas, or *',
+  });
+const addressRanges = z
+  .string()
+  .transform((text) => text.split(/[\s,]+/).filter((part) => part !== ''))
+  .refine((list) => list.every(isAddressRange), {
+    message: 'must be addresses or ranges such as 10.0.0.0/8, separated by commas',
   });
 // What a key store wrapped begins with its name; the store judges the rest.
 const masterKeys = z.string().refine(
@@ -61,12 +69,23 @@ export const environmentSchema = z.object({
   PUBLIC_URL: webUrl
     .optional()
     .describe('The address that people and clients reach Toolgate at. Default: http://localhost:PORT.'),
+  WORKERS: z
+    .union([z.literal('auto'), wholeNumber(1, 256)], {
+      error: 'must be auto or a whole number from 1 to 256',
+    })
+    .prefault('1')
+    .describe('How many processes serve, for a machine with several cores; auto: one for each core.'),
+  SHUTDOWN_SECONDS: wholeNumber(1, 3_600)
+    .prefault('25')
+    .describe('Longest time for a clean stop. Calls under way may take all but the last four seconds of it.'),
   DATABASE_URL: urlOf(/^postgres(ql)?$/, 'must be a postgres:// URL')
     .optional()
     .describe('PostgreSQL 15 or newer. Absent: an embedded one in the data directory.'),
   REDIS_URL: urlOf(/^rediss?$/, 'must be a redis:// or rediss:// URL')
     .optional()
-    .describe('Redis or Valkey, for the messages between replicas. Absent: they go through PostgreSQL.'),
+    .describe(
+      'Redis or Valkey, for the messages between replicas and for limits that they count together. Absent: messages go through PostgreSQL, and each limits alone.',
+    ),
   TOOLGATE_CONFIG: z.string().default('mcp-servers.json').describe('The config file.'),
   TOOLGATE_DATA_DIR: z
     .string()
@@ -128,8 +147,12 @@ export const environmentSchema = z.object({
   OPEN_WEBUI_URL: webUrl
     .optional()
     .describe(
-      'Open WebUI of this installation, as Toolgate reaches it. Its sessions then count as sign-ins: it is asked whose each one is.',
+      "Open WebUI of this installation, as Toolgate reaches it. Everything that is not Toolgate's own goes there, and its sessions count as sign-ins: it is asked whose each one is.",
     ),
+  OPEN_WEBUI_REDIS_URL: urlOf(/^rediss?$/, 'must be a redis:// or rediss:// URL')
+    .optional()
+    .describe("Open WebUI's REDIS_URL. Needed with WEBUI_SECRET_KEY: ended sessions are told of there."),
+  OPEN_WEBUI_REDIS_PREFIX: z.string().default('open-webui').describe("Open WebUI's REDIS_KEY_PREFIX."),
   WEBUI_SECRET_KEY: z
     .string()
     .refine((key) => key !== 't0p-s3cr3t', {
@@ -138,7 +161,7 @@ export const environmentSchema = z.object({
     })
     .optional()
     .describe(
-      'Not used: sessions of Open WebUI are looked up there, so that Toolgate need not hold the key that makes them.',
+      "Open WebUI's key for sessions. Best left out: with it, and OPEN_WEBUI_REDIS_URL, forged and ended sessions are known without asking Open WebUI, but it can make sessions of anybody.",
     ),
   FORWARD_USER_INFO_HEADER_JWT_SECRET: z
     .string()
@@ -146,13 +169,20 @@ export const environmentSchema = z.object({
     .describe('Key that Open WebUI signs the user header with; the same value as there.'),
   RATE_LIMIT_PER_MINUTE: wholeNumber(1, 1_000_000)
     .prefault('100')
-    .describe('Calls a minute that one user may make.'),
+    .describe('Calls a minute that one user may make; `rateLimits` of the config file says more.'),
   RATE_LIMIT_PER_IP: wholeNumber(1, 10_000_000)
     .prefault('1000')
     .describe(
       'Requests a minute that one address may make. A connection key has none: each person behind it has their own.',
     ),
-  RATE_LIMIT_ENABLED: flag.prefault('true').describe('Whether rate limits apply.'),
+  RATE_LIMIT_ENABLED: flag
+    .prefault('true')
+    .describe('Whether rate limits apply, and those of calls under way.'),
+  TRUSTED_PROXIES: addressRanges
+    .prefault('')
+    .describe(
+      'Addresses and ranges of the proxies in front, separated by commas: what they say in X-Forwarded-For or Forwarded is believed.',
+    ),
   ENABLE_API_ANALYTICS: flag.prefault('true').describe('Whether each request is recorded in api_analytics.'),
   META_TOOLS_MODE: flag
     .prefault('false')
@@ -162,7 +192,17 @@ export const environmentSchema = z.object({
   API_GATEWAY_MODE: flag
     .prefault('false')
     .describe(
-      'Not used yet. This instance stands behind another Toolgate and believes the signed identity headers of that one.',
+      'This instance stands behind another Toolgate and believes the signed identity headers of that one; needs API_GATEWAY_URL.',
+    ),
+  API_GATEWAY_URL: webUrl
+    .optional()
+    .describe(
+      'The Toolgate in front, as this one reaches it: its keys are fetched from /gateway/jwks.json there.',
+    ),
+  API_GATEWAY_AUDIENCE: webUrl
+    .optional()
+    .describe(
+      'How the Toolgate in front names this one: its OPEN_WEBUI_URL. Signatures that were made for another address do not count.',
     ),
   CORS_ALLOWED_ORIGINS: origins
     .prefault('')
@@ -177,6 +217,35 @@ export const environmentSchema = z.object({
     .describe(
       'Index of Python packages that the catalog asks for versions; uvx has its own setting of this name. Default: the public one.',
     ),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'must be 16 characters or more; make one with: openssl rand -base64 32')
+    .optional()
+    .describe('Bearer token that opens /metrics. Absent: it is for this machine alone.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: webUrl
+    .optional()
+    .describe(
+      'Where traces go: a collector of OpenTelemetry that takes OTLP over HTTP. Absent: none are made. Other OTEL_ variables work as its specification says; see docs/observability.md.',
+    ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: webUrl
+    .optional()
+    .describe('The same, for a collector that takes traces at another path than /v1/traces.'),
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      ...(['always_on', 'always_off', 'traceidratio'] as const),
+      ...(['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const),
+    ])
+    .optional()
+    .describe('Which traces are kept. Absent: all, but for those that a caller says are not.'),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(?:0(?:\.\d+)?|1(?:\.0+)?)$/, 'must be a number from 0 to 1')
+    .optional()
+    .describe('For the samplers of a ratio: the share that is kept, from 0 to 1.'),
+  TRACE_PEOPLE: flag
+    .prefault('false')
+    .describe('Whether traces say who called, from which address and with what program.'),
+  ACCESS_LOG: flag.prefault('false').describe('Whether each HTTP request is a line in the log.'),
   DEBUG: flag.prefault('false').describe('Log more.'),
 });
 
@@ -195,6 +264,10 @@ export const configFileSchema = accessFile.extend({
     })
     .prefault({})
     .describe('What outgoing connections may reach.'),
+  analytics: analyticsFile.prefault({}).describe('How long records of requests are kept.'),
+  audit: auditFile
+    .prefault({})
+    .describe('Where records of changes are brought besides the database; see docs/audit.md.'),
   catalog: catalogFile
     .default([])
     .describe('Entries of the catalog for this installation alone, beside the shipped ones.'),
@@ -203,6 +276,12 @@ export const configFileSchema = accessFile.extend({
     .describe(
       'How many connections and processes there may be; `maxConnections` of a server bounds its own.',
     ),
+  rateLimits: rateLimitsFile
+    .prefault({})
+    .describe('Limits beside RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_IP; see docs/limits.md.'),
+  metrics: metricsFile
+    .prefault({})
+    .describe('Which servers and tenants have numbers of their own at /metrics.'),
   metaTools: metaToolsFile
     .prefault({})
     .describe('When clients get three tools that find and call the others, instead of all of them.'),

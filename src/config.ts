@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { danglingReferences, mcpoNotes, sameServers } from './access/index.ts';
 import { clashingEntries } from './catalog/index.ts';
 import { type ConfigFile, configFileSchema, environmentSchema } from './config-schema.ts';
+import { danglingLimits } from './gateway/limits/dangling-limits.ts';
 import { AppError, messageOf } from './platform/errors.ts';
 import { parseJsonc } from './platform/jsonc.ts';
 import type { Log } from './platform/log.ts';
@@ -126,6 +127,7 @@ function parseConfigFile(text: string, file: string, env: Environment): ParsedFi
     ...expanded.mistakes,
     ...(checked.ok ? [] : checked.mistakes),
     ...(sound ? danglingReferences(sound) : []),
+    ...(checked.ok ? danglingLimits(checked.value) : []),
     ...(checked.ok ? clashingEntries(checked.value.catalog) : []),
     ...sameServers(expanded.value),
   ];

@@ -5,6 +5,7 @@ import { loadSnapshot } from '../src/access/snapshot.ts';
 import type { Route } from '../src/platform/contract.ts';
 import type { Db } from '../src/platform/db/index.ts';
 import { AppError } from '../src/platform/errors.ts';
+import { emptied } from './walls/world.ts';
 import { asOwner, testDatabase } from './database.ts';
 
 /** The parts of the answers that tests look into one by one. */
@@ -49,11 +50,8 @@ export function accessWorld() {
   });
 
   beforeEach(async () => {
-    await asOwner(db, (owner) =>
-      sql`truncate mcp_proxy.users, mcp_proxy.groups, mcp_proxy.servers, mcp_proxy.tenants, mcp_proxy.audit_log cascade`.execute(
-        owner,
-      ),
-    );
+    const tables = ['users', 'groups', 'servers', 'tenants', 'audit_log', 'audit_chain'];
+    await asOwner(db, (owner) => emptied(owner, tables));
     snapshot = await loadSnapshot(db);
     checked.length = 0;
   });

@@ -25,6 +25,10 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   '@azure/identity': ['src/secrets/master-keys/sources/'],
   '@azure/keyvault-keys': ['src/secrets/master-keys/sources/'],
   '@electric-sql/pglite': ['src/platform/db/'],
+  '@opentelemetry/api': ['src/platform/tracing/'],
+  '@opentelemetry/exporter-trace-otlp-http': ['src/platform/tracing/'],
+  '@opentelemetry/resources': ['src/platform/tracing/'],
+  '@opentelemetry/sdk-trace-base': ['src/platform/tracing/'],
   '@hono/node-server': ['src/platform/http/', 'src/admin/', 'src/start/'],
   commander: ['cli/'],
   'eventsource-parser': ['src/gateway/connectors/'],
@@ -35,18 +39,23 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     ...['src/gateway/connectors/', 'src/gateway/runner/', 'src/platform/db/data-dir-lock.ts'],
     'cli/run-server.ts',
   ],
+  'node:cluster': ['src/platform/workers/'],
   'node:worker_threads': ['src/platform/db/'],
   pg: ['src/platform/db/'],
-  ioredis: ['src/platform/bus/'],
+  ioredis: ['src/platform/redis/'],
   minisearch: ['src/catalog/entries/', 'src/gateway/meta/'],
   oauth4webapi: ['src/secrets/accounts/'],
   'openid-client': ['src/identity/'],
   pino: ['src/platform/log.ts'],
+  'prom-client': ['src/platform/metrics/'],
   undici: ['src/gateway/connectors/', 'src/platform/guarded-fetch.ts'],
 };
 
 /** Of what the process of the runner loads, which must not load the rest of the feature. */
-const furtherDoors = ['src/gateway/runner/index.ts', 'src/catalog/entries/index.ts'];
+const furtherDoors = [
+  ...['src/gateway/runner/index.ts', 'src/catalog/entries/index.ts'],
+  'src/gateway/limits/dangling-limits.ts',
+];
 
 /** SQL is written where it is looked for: in the store files of a feature, and in the platform's database. */
 const sqlFile = /^src\/platform\/db\/|\/(store|store-[a-z-]+|[a-z-]+-store)\.ts$/;

@@ -3,12 +3,22 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { afterEach } from 'vitest';
+import type { z } from 'zod';
 import type { Access } from '../src/access/index.ts';
 import type { Snapshot } from '../src/access/snapshot.ts';
 import type { CallRecord } from '../src/audit/contract.ts';
 import type { Recorder } from '../src/audit/index.ts';
 import type { BridgeLimits } from '../src/gateway/bridge/limits.ts';
-import { createGateway, type Gateway, type StdioSettings } from '../src/gateway/index.ts';
+import {
+  addressDoor,
+  createGateway,
+  type Gateway,
+  type LimitSettings,
+  type StdioSettings,
+} from '../src/gateway/index.ts';
+import { rateLimitsFile } from '../src/gateway/contract.ts';
+import type { SharedCounts } from '../src/gateway/limits/shared-counts.ts';
+import type { Clock } from '../src/platform/clock.ts';
 import type { ToolPins } from '../src/catalog/index.ts';
 import type { Identity } from '../src/identity/index.ts';
 import { createBus } from '../src/platform/bus/bus.ts';
@@ -50,7 +60,11 @@ export async function gatewayWorld(
   picture: Picture,
   o: {
     secrets?: Secrets;
-    rateLimit?: { perMinute: number };
+    /** Limits of this file, and the usual ones of people and addresses; nothing is limited where they are left out. */
+    rateLimits?: RateLimits;
+    sharedCounts?: SharedCounts;
+    clock?: Clock;
+    trustedProxies?: readonly string[];
     /** Read with each request. */
     metaTools?: { always?: boolean; above?: number | null; exceptClients?: readonly string[] };
     pageSize?: number;
@@ -107,6 +121,7 @@ export async function gatewayWorld(
       authenticateAdmin: () => caller('admin'),
       protectedResourceMetadata: () => ({}),
       speaksForMany: () => false,
+      visitorOf: async () => undefined,
       refreshTokens: async () => undefined,
       close: async () => undefined,
     } satisfies Identity,
@@ -116,10 +131,10 @@ export async function gatewayWorld(
     settings: {
       pageSize: o.pageSize ?? 1_000,
       listDeadlineMs: 5_000,
-      maxBodyBytes: o.maxBodyBytes ?? 100_000,
+      maxBodyBytes: () => o.maxBodyBytes ?? 100_000,
       recordCalls: true,
       metaTools: () => ({ always: false, above: null, exceptClients: [], ...o.metaTools }),
-      rateLimit: o.rateLimit ?? null,
+      rateLimits: rateLimitsOf(o.rateLimits),
     },
     toolPins: o.toolPins ?? noPins,
     accounts: o.accounts ?? stubAccounts(),
@@ -134,17 +149,19 @@ export async function gatewayWorld(
     stdio: { mayRun: () => true, runner: undefined, ownDirectories: tmpdir(), ...o.stdio },
     around: { env: { CANARY: 'canary' }, directory: process.cwd() },
     log,
-    clock: Date.now,
+    clock: o.clock ?? Date.now,
+    sharedCounts: o.sharedCounts ?? null,
   });
   const server = createHttpServer({
     mounts: [gateway],
     guard: { check: () => ({ ok: true, headers: [] }) },
-    limit: () => 0,
+    ...addressDoor(gateway.gate, () => false),
+    trustedProxies: o.trustedProxies ?? [],
     log,
   });
   const port = await listen(server, '127.0.0.1', 0);
   closing.push(async () => {
-    gateway.endStreams();
+    gateway.leave();
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeAllConnections();
     await closed;
@@ -190,6 +207,15 @@ export async function gatewayWorld(
     },
   };
   return world;
+}
+
+type RateLimits = z.input<typeof rateLimitsFile> & Partial<Pick<LimitSettings, 'perUser' | 'perAddress'>>;
+
+function rateLimitsOf(given: RateLimits | undefined): () => LimitSettings | null {
+  if (given === undefined) return () => null;
+  const { perUser = 1_000_000, perAddress = 1_000_000, ...file } = given;
+  const settings = { ...rateLimitsFile.parse(file), perUser, perAddress };
+  return () => settings;
 }
 
 /** Nobody writes anything down and nothing is accepted: servers that enforce pins show no tool. */

@@ -3,7 +3,7 @@ import { afterAll } from 'vitest';
 import type { Principal } from '../src/access/contract.ts';
 import { loadSnapshot } from '../src/access/snapshot.ts';
 import { type OidcIssuer, oidcIssuer } from '../src/identity/contract.ts';
-import { createIdentity } from '../src/identity/index.ts';
+import { createIdentity, type SessionCheck } from '../src/identity/index.ts';
 import { createLive, watchChanges } from '../src/platform/db/index.ts';
 import { systemClock } from '../src/platform/clock.ts';
 import { AppError } from '../src/platform/errors.ts';
@@ -16,7 +16,13 @@ type Headers = Readonly<Record<string, string>>;
 
 /** Closed after the test file. */
 export async function identityWorld(
-  o: { adminToken?: string; openWebUiJwtSecret?: string; openWebUiUrl?: string } = {},
+  o: {
+    adminToken?: string;
+    openWebUiJwtSecret?: string;
+    openWebUiUrl?: string;
+    sessionCheck?: SessionCheck;
+    gatewayInFront?: { url: string; audience: string };
+  } = {},
 ) {
   const database = await testDatabase();
   const { db } = database;
@@ -44,6 +50,7 @@ export async function identityWorld(
       settings: {
         ...{ publicUrl, adminToken: o.adminToken, openWebUiJwtSecret: o.openWebUiJwtSecret },
         openWebUiUrl: o.openWebUiUrl,
+        ...{ sessionCheck: o.sessionCheck, gatewayInFront: o.gatewayInFront },
       },
       log,
       clock,

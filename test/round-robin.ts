@@ -8,6 +8,8 @@ export interface RoundRobin {
   readonly url: string;
   /** Requests that each backend has answered. */
   readonly served: readonly number[];
+  /** Requests that a backend took and broke off before its answer began. */
+  broken(): number;
   /** Sends everything to one backend until it is let go with `undefined`. */
   pin(backend: number | undefined): void;
   close(): Promise<void>;
@@ -17,6 +19,7 @@ export interface RoundRobin {
 export async function startRoundRobin(backends: readonly string[]): Promise<RoundRobin> {
   const agent = new Agent({ keepAlive: true });
   const served = backends.map(() => 0);
+  let broken = 0;
   let turn = 0;
   let pinned: number | undefined;
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
@@ -26,7 +29,8 @@ export async function startRoundRobin(backends: readonly string[]): Promise<Roun
     for (let attempt = 0; attempt < backends.length && !outgoing.destroyed; attempt++) {
       const at = (first + attempt) % backends.length;
       const answer = await ask(backends[at] ?? '', { incoming, body, agent, outgoing });
-      if (!answer) continue;
+      if (answer === 'broken') broken++;
+      if (typeof answer === 'string') continue;
       served[at] = (served[at] ?? 0) + 1;
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       outgoing.flushHeaders();
@@ -42,6 +46,7 @@ export async function startRoundRobin(backends: readonly string[]): Promise<Roun
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     served,
+    broken: () => broken,
     pin: (backend) => {
       pinned = backend;
     },
@@ -54,11 +59,11 @@ export async function startRoundRobin(backends: readonly string[]): Promise<Roun
   };
 }
 
-/** The head of the backend's answer; undefined when it refused, or broke off before it said anything. */
+/** The head of the backend's answer; or it refused, or broke off before it said anything. */
 function ask(
   backend: string,
   o: { incoming: IncomingMessage; body: Buffer; agent: Agent; outgoing: ServerResponse },
-): Promise<IncomingMessage | undefined> {
+): Promise<IncomingMessage | 'refused' | 'broken'> {
   const { method, url = '/', headers } = o.incoming;
   return new Promise((resolve) => {
     const asked = request(new URL(url, backend), {
@@ -70,9 +75,9 @@ function ask(
     const leave = () => asked.destroy();
     o.outgoing.once('close', leave);
     asked.once('response', resolve);
-    asked.once('error', () => {
+    asked.once('error', (error: NodeJS.ErrnoException) => {
       o.outgoing.off('close', leave);
-      resolve(undefined);
+      resolve(error.code === 'ECONNREFUSED' ? 'refused' : 'broken');
     });
     asked.end(o.body);
   });

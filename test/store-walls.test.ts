@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Db } from '../src/platform/db/index.ts';
 import { accessStores } from './walls/access.ts';
+import { auditStores } from './walls/audit.ts';
 import type { Entry } from './walls/entry.ts';
 import { identityStores } from './walls/identity.ts';
 import { otherStores } from './walls/others.ts';
@@ -21,6 +22,7 @@ import {
 
 const stores: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   ...accessStores,
+  ...auditStores,
   ...secretsStores,
   ...identityStores,
   ...otherStores,

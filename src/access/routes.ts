@@ -1,4 +1,8 @@
-import { type Route, route } from '../platform/contract.ts';
+import type { z } from 'zod';
+import { writeAudit } from '../audit/index.ts';
+import { type Actor, type Route, route } from '../platform/contract.ts';
+import type { Db } from '../platform/db/index.ts';
+import { AppError } from '../platform/errors.ts';
 import { api } from './contract.ts';
 import type { RouteDeps } from './edit.ts';
 import { explain } from './explain.ts';
@@ -14,6 +18,23 @@ export function accessRoutes(deps: RouteDeps): Route[] {
     ...groupsRoutes(deps),
     ...serversRoutes(deps),
     ...tenantsRoutes(deps),
-    route(api.explain, async ({ query }) => explain(deps.snapshot(), query, deps.clock(), deps.withheld)),
+    route(api.explain, async ({ query, actor }) => {
+      const answer = explain(deps.snapshot(), query, deps.clock(), deps.withheld);
+      await noteExplained(deps.db, query, actor);
+      return answer;
+    }),
   ];
+}
+
+/** Somebody's rights were looked into. While the database is away the answer is needed most, and comes without the record. */
+async function noteExplained(db: Db, query: z.infer<typeof api.explain.query>, actor: Actor): Promise<void> {
+  const { user, tenant = null, ...after } = query;
+  try {
+    await writeAudit(db, {
+      ...{ actor: actor.id, requestId: actor.requestId, clientIp: actor.clientIp },
+      ...{ action: 'access.explain', targetKind: 'user', targetId: user, tenant, after },
+    });
+  } catch (error) {
+    if (!(error instanceof AppError && error.status === 503)) throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono';
 import type { Principal } from '../access/contract.ts';
 import type { Route } from '../platform/contract.ts';
+import type { Noted } from '../platform/http/answered.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { adminErrors } from './errors.ts';
@@ -12,6 +13,8 @@ import { parseInput } from './parse-input.ts';
 export interface RequestInfo {
   readonly clientIp: string;
   readonly requestId: string;
+  /** Tells whoever records the request what is found out of it. */
+  readonly note?: (noted: Noted) => void;
 }
 
 export interface AdminApp {
@@ -48,7 +51,10 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   app.notFound(() => {
     throw adminErrors.notFound();
   });
-  app.onError((error, c) => answerError(error, c.env.requestId, deps.log));
+  app.onError((error, c) => {
+    c.env.note?.({ reason: error instanceof AppError ? error.code : 'internal_error' });
+    return answerError(error, c.env.requestId, deps.log);
+  });
   return {
     async fetch(request, info) {
       const response = await app.fetch(request, info);
@@ -61,7 +67,9 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
 }
 
 async function serve(deps: AdminDeps, { endpoint, handle }: Route, c: Context<Env>): Promise<Response> {
+  c.env.note?.({ template: `${basePath}${endpoint.path}` });
   const { principal, isAdmin } = await deps.authenticate(c.req.raw);
+  c.env.note?.({ principal: principal.id, authSource: principal.authSource });
   if (!isAdmin) throw adminErrors.notAnAdmin();
   const input = await parseInput(endpoint, {
     params: c.req.param(),
@@ -70,6 +78,8 @@ async function serve(deps: AdminDeps, { endpoint, handle }: Route, c: Context<En
   });
   const { clientIp, requestId } = c.env;
   const answer = await handle({ ...input, actor: { id: principal.id, requestId, clientIp } });
+  // A download, written as it is read.
+  if (answer instanceof Response) return answer;
   if (endpoint.status === 204) return c.body(null, 204);
   // Parsed on the way out, so that a field which the contract does not name never leaves.
   const output = endpoint.output.safeParse(answer);

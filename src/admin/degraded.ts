@@ -2,76 +2,129 @@ import type { Recorder } from '../audit/index.ts';
 import type { Gateway, StdioSettings } from '../gateway/index.ts';
 import type { Bus } from '../platform/bus/contract.ts';
 import type { Changes, Database } from '../platform/db/index.ts';
+import type { WorkerSide } from '../platform/workers/worker.ts';
+import { missingWorkers } from './missing-workers.ts';
 import type { Degraded } from './status.ts';
 
 const pingMs = 1_000;
 
-interface Follows {
+/** Everything long-lived that can be away while calls go on. */
+export interface Watched {
+  readonly database: Database;
+  readonly changes: Changes;
+  readonly recorder: Recorder;
+  /** What fails of the work on records that are stored, and since when. */
+  readonly records: { failing(): ReadonlyMap<string, Date> };
+  readonly gateway: Gateway;
+  readonly bus: Bus;
+  readonly stdio: StdioSettings;
+  readonly masterKeys: { problem(): { readonly since: Date; readonly meaning: string } | null };
+  readonly access: { readonly live: Loaded };
+  readonly vault: Loaded;
+  readonly accounts: Loaded;
+  /** Since when the config file is wrong, and the content before it in force. */
+  readonly fileTrouble: { readonly since: Date | null };
+  /** Undefined where there is none. */
+  readonly openWebUi?: { awaySince(): Promise<Date | null> } | undefined;
+  /** Undefined where nobody counts along. */
+  readonly sharedLimits?: { awaySince(): Date | null } | undefined;
+  /** Undefined for a process that serves alone. */
+  readonly worker?: WorkerSide | undefined;
+  readonly observe: { readonly tracer: { failingSince(): Date | null } | undefined };
+}
+
+interface Loaded {
   staleSince(): Date | null;
 }
 
-/** What does not work as it should at this moment. Resolves within about a second, whatever hangs. */
-export async function degradedParts(o: {
-  database: Database;
-  changes: Changes;
-  recorder: Recorder;
-  gateway: Gateway;
-  bus: Bus;
-  stdio: StdioSettings;
-  masterKeys: { problem(): { readonly since: Date; readonly meaning: string } | null };
-  /** What is kept in memory of the database, and since when changes of it cannot be loaded. */
-  access: { readonly live: Follows };
-  vault: Follows;
-  accounts: Follows;
-}): Promise<Degraded[]> {
-  const found: Degraded[] = [];
-  const { degradedSince, queued, spilled } = o.recorder.state();
-  const isUp = await o.database.ping(pingMs).then(
-    () => true,
-    () => false,
-  );
-  if (!isUp) {
-    const since = degradedSince ?? o.changes.failingSince();
-    found.push({
-      part: 'database',
-      since,
-      meaning: 'Calls go on with the rights and keys last seen; changes by admins have to wait.',
-    });
-  }
-  // While the database is away nothing can be loaded, which is said already.
-  if (isUp)
-    found.push(...unloaded({ 'rights and servers': o.access.live, keys: o.vault, accounts: o.accounts }));
-  if (o.database.walls.missing()) {
-    const meaning =
-      'Tenants are kept apart by the program alone, not a second time by the database; the log says why.';
-    found.push({ part: 'walls between tenants', since: null, meaning });
-  }
-  if (degradedSince) {
-    const meaning = `${queued + spilled} records wait in memory and on disk until the database is back.`;
-    found.push({ part: 'records', since: degradedSince, meaning });
-  }
-  const awaySince = o.bus.awaySince();
-  if (awaySince) {
-    const meaning =
-      'Replicas do not hear of each other: answers, cancellations and streams work only on the one that has the call.';
-    found.push({ part: 'messages between replicas', since: awaySince, meaning });
-  }
-  const keyProblem = o.masterKeys.problem();
-  if (keyProblem) found.push({ part: 'master keys', ...keyProblem });
-  const runner = o.stdio.runner?.away?.();
-  if (runner) {
+type State = Omit<Degraded, 'part'> | null;
+
+/** How each part stands; null: well. None may take longer than a second, whatever hangs. */
+const parts: Readonly<Record<string, (o: Watched) => State | Promise<State>>> = {
+  database: async ({ database, recorder, changes }) => {
+    const isUp = await database.ping(pingMs).then(
+      () => true,
+      () => false,
+    );
+    return isUp
+      ? null
+      : {
+          since: recorder.state().degradedSince ?? changes.failingSince(),
+          meaning: 'Calls go on with the rights and keys last seen; changes by admins have to wait.',
+        };
+  },
+  'rights and servers': (o) => unloaded('rights and servers', o.access.live, o),
+  keys: (o) => unloaded('keys', o.vault, o),
+  accounts: (o) => unloaded('accounts', o.accounts, o),
+  'walls between tenants': ({ database }) =>
+    database.walls.missing()
+      ? {
+          since: null,
+          meaning:
+            'Tenants are kept apart by the program alone, not a second time by the database; the log says why.',
+        }
+      : null,
+  records: ({ recorder }) => {
+    const { degradedSince, queued, spilled } = recorder.state();
+    const waiting = `${queued + spilled} records wait in memory and on disk until the database is back`;
+    if (recorder.accepting()) return away(degradedSince, `${waiting}.`);
+    return { since: degradedSince, meaning: `${waiting}. There is no room for more: calls are refused.` };
+  },
+  'work on records': ({ records }) => {
+    const [job, since] = [...records.failing()][0] ?? [];
+    const meaning = `The job "${job}" fails again and again, and is tried again; records are kept meanwhile. The log says why.`;
+    return away(since ?? null, meaning);
+  },
+  'config file': ({ fileTrouble: { since } }) =>
+    away(since, 'The config file is wrong, and the content before is in force; the log lists the mistakes.'),
+  'Open WebUI': async ({ openWebUi }) =>
+    away(
+      (await openWebUi?.awaySince()) ?? null,
+      "People see a page that says so; tools, and all else that is Toolgate's own, work.",
+    ),
+  'messages between replicas': ({ bus }) =>
+    away(
+      bus.awaySince(),
+      'Replicas do not hear of each other: answers, cancellations and streams work only on the one that has the call.',
+    ),
+  'shared limits': ({ sharedLimits }) =>
+    away(
+      sharedLimits?.awaySince() ?? null,
+      'What counts for all processes is away, so each one limits alone.',
+    ),
+  'master keys': ({ masterKeys }) => masterKeys.problem(),
+  runner: ({ stdio }) => {
+    const runner = stdio.runner?.away?.();
+    if (!runner) return null;
     const meaning = `Servers that are processes cannot be used until the runner is back. ${runner.why}`;
-    found.push({ part: 'runner', since: runner.since, meaning });
-  }
-  for (const { server, since, message } of o.gateway.unreachable())
-    found.push({ part: `server ${server}`, since, meaning: message });
-  return found;
+    return { since: runner.since, meaning };
+  },
+  workers: ({ worker }) => (worker ? missingWorkers(worker) : null),
+  traces: ({ observe }) =>
+    away(observe.tracer?.failingSince() ?? null, 'The collector takes no traces, and they are lost.'),
+};
+
+/** What may be degraded beside servers, which are named one by one. */
+export const partNames: readonly string[] = Object.keys(parts);
+
+/** What does not work as it should at this moment. Resolves within about a second, whatever hangs. */
+export async function degradedParts(watched: Watched): Promise<Degraded[]> {
+  const states = await Promise.all(
+    Object.entries(parts).map(async ([part, look]) => ({ part, state: await look(watched) })),
+  );
+  const servers = watched.gateway.unreachable().map(({ server, since, message }) => ({
+    ...{ part: `server ${server}`, since },
+    meaning: message,
+  }));
+  return [...states.flatMap(({ part, state }) => (state ? [{ part, ...state }] : [])), ...servers];
 }
 
-function unloaded(followed: Readonly<Record<string, Follows>>): Degraded[] {
-  return Object.entries(followed).flatMap(([what, one]) => {
-    const since = one.staleSince();
-    const meaning = `Changes of ${what} cannot be loaded; calls go on with what was loaded last. The log says why.`;
-    return since === null ? [] : [{ part: what, since, meaning }];
-  });
+/** While the database is away, that says it all. */
+function unloaded(what: string, loaded: Loaded, { changes }: Watched): State {
+  const meaning = `Changes of ${what} cannot be loaded; calls go on with what was loaded last. The log says why.`;
+  return away(changes.failingSince() ? null : loaded.staleSince(), meaning);
+}
+
+function away(since: Date | null, meaning: string): State {
+  return since && { since, meaning };
 }

@@ -5,7 +5,9 @@ import type { Recorder } from '../audit/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Bus } from '../platform/bus/contract.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Turn } from '../platform/http/server.ts';
 import type { Log } from '../platform/log.ts';
+import type { Span } from '../platform/tracing/tracer.ts';
 import type { Sealer } from '../platform/sealer.ts';
 import type { Vault } from '../secrets/index.ts';
 import type { Audience } from './audience.ts';
@@ -13,12 +15,14 @@ import type { ParkedCalls } from './bridge/parked-calls.ts';
 import type { Offer } from './connect/offer.ts';
 import type { ConnectParts } from './connect/connect-parts.ts';
 import type { Hub } from './hub.ts';
-import type { RateLimiter } from './limiter.ts';
+import type { LimitSettings } from './limits/limit.ts';
+import type { Limits } from './limits/limits.ts';
 import type { ListStore } from './lists/list-store.ts';
 import type { ListViews } from './lists/view.ts';
 import type { MetaSettings, ToolMode } from './meta/mode.ts';
 import type { LocalMetaTool } from './meta/tools.ts';
 import type { ToolIndexes } from './meta/tool-indexes.ts';
+import type { Observed } from './observe/observed.ts';
 import type { Pins } from './pins.ts';
 import type { RpcMessage, RpcNotification, RpcRequest, RpcResponse } from './rpc/message.ts';
 import type { LogLevel } from './rpc/log-level.ts';
@@ -32,7 +36,7 @@ import type { PoolLimits, UpstreamPool } from './upstreams/pool.ts';
 import type { Target } from './upstreams/target.ts';
 
 /** Northbound interfaces: the columns of the pipeline. */
-export type Face = 'stream' | 'sse' | 'openapi' | 'servers';
+export type Face = 'stream' | 'sse' | 'openapi' | 'servers' | 'webui';
 
 /** Which MCP URL was called. */
 export interface CallPath {
@@ -84,6 +88,10 @@ export interface Call {
   readonly subjectToken: () => string | undefined;
   /** Reads and parses the body; set by the face. */
   readonly readMessage: (call: Call) => Promise<void> | void;
+  /** Set by the face whose requests go on to Open WebUI, which has callers that nobody knows: how they are told apart and passed on. */
+  readonly passing: Passing | undefined;
+  /** The request that the call came in, when it is still to be counted against its address. */
+  readonly turn: Turn | undefined;
   readonly client: ClientSide;
 
   // Each is set by the step of its name.
@@ -125,6 +133,24 @@ export interface Call {
   reason: string | null;
   status: number;
   bytesIn: number;
+  /** It counts for its limits, or was refused by one of them. */
+  isCounted: boolean;
+  /** Ends its place among the calls under way. */
+  leave: (() => void) | undefined;
+  /** Where the answer is not kept in `response`. */
+  bytesOut: number;
+  /** Its part of a trace, once somebody needs it. */
+  span: Span | undefined;
+}
+
+/** A request that is passed on whole, and what of it is for the steps. */
+export interface Passing {
+  /** Sets principal, rights and tenant where the caller is known. Throws when the caller may not go on. */
+  identify(call: Call, gate: Gate): Promise<void> | void;
+  /** Is it one that costs something, so that it counts against its caller's limit? */
+  readonly isCostly: boolean;
+  /** Passes the request on; resolves when the answer is complete, or a socket is open. */
+  relay(call: Call): Promise<void>;
 }
 
 /** A result that the gate made itself. */
@@ -142,7 +168,7 @@ export interface Gate {
   readonly identity: Identity;
   readonly vault: Vault;
   readonly recorder: Recorder;
-  readonly limiter: RateLimiter;
+  readonly limits: Limits;
   readonly pool: UpstreamPool;
   /** Of servers that nobody has installed yet: no picture knows them, so none ends their connections. */
   readonly probes: UpstreamPool;
@@ -160,6 +186,8 @@ export interface Gate {
   readonly resultPages: ResultPages;
   readonly toolIndexes: ToolIndexes;
   readonly bus: Bus;
+  /** Those who watch from outside: metrics and traces. */
+  readonly observed: Observed;
   readonly sealerFor: (purpose: string) => Sealer;
   readonly settings: GateSettings;
   readonly log: Log;
@@ -171,9 +199,10 @@ export interface GateSettings {
   readonly pageSize: number;
   /** How long a list waits for servers that were never seen, in milliseconds. */
   readonly listDeadlineMs: number;
-  readonly maxBodyBytes: number;
+  readonly maxBodyBytes: (face: Face) => number;
   readonly recordCalls: boolean;
-  readonly rateLimit: { readonly perMinute: number } | null;
+  /** As they are at the moment; null: nothing is limited. */
+  readonly rateLimits: () => LimitSettings | null;
   /** Bounds of connections, as they are at the moment; absent: the usual ones. */
   readonly limits?: () => PoolLimits;
   /** As they are at the moment: the config file may change. */

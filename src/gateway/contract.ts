@@ -1,3 +1,4 @@
+// The schema of everything that the gateway is told and tells: parts of the config file, and endpoints of the admin API.
 import { z } from 'zod';
 import { email, groupName, pinMode, serverId, serviceId, tenantId } from '../access/contract.ts';
 import { pinState } from '../catalog/contract.ts';
@@ -23,6 +24,36 @@ export const metaToolsFile = z.strictObject({
     ),
 });
 
+const bodyBytes = z
+  .number()
+  .int()
+  .min(1_024)
+  .max(256 * 1024 * 1024)
+  .default(4 * 1024 * 1024);
+
+/** `metrics` of the config file. */
+export const metricsFile = z.strictObject({
+  most: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(100)
+    .describe(
+      'Most servers, and most tenants, with numbers of their own at /metrics, beside those named here.',
+    ),
+  servers: z
+    .array(serverId)
+    .max(1_000)
+    .default([])
+    .describe('Servers that always have numbers of their own.'),
+  tenants: z
+    .array(tenantId)
+    .max(1_000)
+    .default([])
+    .describe('Tenants that always have numbers of their own.'),
+});
+
 /** `limits` of the config file. */
 export const limitsFile = z.strictObject({
   connections: z
@@ -46,7 +77,63 @@ export const limitsFile = z.strictObject({
     .max(86_400)
     .default(300)
     .describe('How long a connection or process that nobody uses is kept, in seconds.'),
+  bodyBytes: z
+    .strictObject({ stream: bodyBytes, sse: bodyBytes, openapi: bodyBytes })
+    .prefault({})
+    .describe(
+      'Longest body of a request, in bytes: of streamable HTTP, of the older SSE, of tools as HTTP routes.',
+    ),
 });
+
+const perMinute = z.number().int().min(1).max(1_000_000).optional().describe('Calls a minute, all together.');
+const perUserPerMinute = z
+  .number()
+  .int()
+  .min(1)
+  .max(1_000_000)
+  .optional()
+  .describe('Calls a minute that each person or program may make.');
+const concurrent = z
+  .number()
+  .int()
+  .min(1)
+  .max(100_000)
+  .optional()
+  .describe('Calls that may be under way at a time, in each process.');
+
+/** `rateLimits` of the config file. */
+export const rateLimitsFile = z.strictObject({
+  concurrentPerUser: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(100)
+    .describe('Calls that one person or program may have under way at a time, in each process.'),
+  users: z
+    .record(z.union([email, serviceId]), z.strictObject({ perMinute, concurrent }))
+    .default({})
+    .describe('People and programs with limits of their own, instead of the usual ones.'),
+  groups: z
+    .record(groupName, z.strictObject({ perMinute, perUserPerMinute }))
+    .default({})
+    .describe('Limits of groups and their members. Who is in several has the highest.'),
+  tenants: z.record(tenantId, z.strictObject({ perMinute, concurrent })).default({}).describe('By tenant.'),
+  servers: z
+    .record(serverId, z.strictObject({ perMinute, perUserPerMinute, concurrent }))
+    .default({})
+    .describe('By server: calls that go to it, whoever makes them.'),
+  tools: z
+    .record(
+      z
+        .string()
+        .regex(/^[a-z0-9-]+__./, 'must be a server, "__" and its name of a tool, such as github__search'),
+      z.strictObject({ perMinute, perUserPerMinute }),
+    )
+    .default({})
+    .describe('By tool, as `server__tool`.'),
+});
+export type RateLimitsFile = z.infer<typeof rateLimitsFile>;
 
 /** Through whose eyes: a tenant's, or a person's or program's with their groups and keys. */
 const asWhom = z.strictObject({
@@ -193,7 +280,47 @@ export const runnerState = z.object({
   inForce: z.array(inForce),
 });
 
+const counted = z.object({
+  /** An address, a person, a group, a tenant, a server, a tool; or `alice@acme.com github`. */
+  id: z.string(),
+  /** Calls in the last minute. */
+  used: z.number(),
+  perMinute: z.number(),
+});
+const refusedBy = z.object({ lastMinute: z.number(), sinceStart: z.number() });
+
+/** What is limited at this moment, and how much of it is used; the most used of each kind. */
+const limitCounts = z.object({
+  perMinute: z.record(z.string(), z.array(counted)),
+  /** Calls under way. */
+  underWay: z.record(z.string(), z.array(z.object({ id: z.string(), calls: z.number() }))),
+  refusals: z.array(refusedBy.extend({ reason: z.string() })),
+  /** Whose limits refused most, as `user alice@acme.com`. */
+  refused: z.array(refusedBy.extend({ whose: z.string() })),
+});
+
+export const limitCountsOfReplica = limitCounts.extend({
+  replica: z.string(),
+  /** Since when it limits alone because Redis is away; null: it does not. */
+  aloneSince: z.iso.datetime().nullable(),
+});
+export type LimitCounts = z.infer<typeof limitCounts>;
+export type LimitCountsOfReplica = z.infer<typeof limitCountsOfReplica>;
+
+export const limitStats = z.object({
+  /** The limits of all replicas that answered, added up. */
+  together: limitCounts,
+  replicas: z.array(limitCountsOfReplica),
+});
+
 export const api = {
+  getLimitStats: endpoint({
+    method: 'GET',
+    path: '/stats',
+    tag: 'Status',
+    summary: 'Who calls most, what was refused, and how full the limits are; also at /gateway/stats',
+    output: limitStats,
+  }),
   getRunner: endpoint({
     method: 'GET',
     path: '/runner',

@@ -12,6 +12,8 @@ export interface Watched {
   /** Throws or rejects when the caller's credential no longer counts. */
   check(): Promise<void>;
   end(): void;
+  /** The process is about to stop: the client shall open its stream at another one. Absent: `end`. */
+  readonly leave?: (() => void) | undefined;
 }
 
 /** A client that keeps a stream open to hear of changes. */
@@ -43,6 +45,7 @@ export class Hub {
   readonly #log: Log;
   readonly #accountsOf: (principal: Principal) => string;
   readonly #timer: NodeJS.Timeout;
+  #isLeaving = false;
 
   /** `accountsOf` names the accounts that somebody has connected: with them tools come and go, whatever the rights. */
   constructor(
@@ -66,6 +69,8 @@ export class Hub {
 
   add(subscriber: Subscriber): () => void {
     this.#subscribers.set(subscriber, this.#signature(subscriber));
+    // Once its opening is through.
+    if (this.#isLeaving) setImmediate(() => this.#sayGoodbye(subscriber));
     return () => this.#subscribers.delete(subscriber);
   }
 
@@ -110,6 +115,18 @@ export class Hub {
       this.#subscribers.set(subscriber, now);
       this.#tell(subscriber, listKinds);
     }
+  }
+
+  /** Sends everybody who only listens to another process. Streams that answer a request come to their end by themselves. */
+  leave(): void {
+    this.#isLeaving = true;
+    for (const subscriber of this.#subscribers.keys()) this.#sayGoodbye(subscriber);
+  }
+
+  #sayGoodbye(subscriber: Subscriber): void {
+    if (!this.#subscribers.delete(subscriber)) return;
+    if (subscriber.leave) subscriber.leave();
+    else subscriber.end();
   }
 
   close(): void {

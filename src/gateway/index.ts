@@ -1,5 +1,4 @@
 // The data plane: MCP requests come in on the faces, pass the pipeline, and go out through the connectors.
-import { LRUCache } from 'lru-cache';
 import type { Principal } from '../access/contract.ts';
 import type { Access, WithheldQuestion } from '../access/index.ts';
 import type { Recorder } from '../audit/index.ts';
@@ -20,12 +19,16 @@ import { createFaces } from './faces/faces.ts';
 import { OpenStreams } from './faces/open-streams.ts';
 import { Sessions } from './faces/sessions.ts';
 import { Hub } from './hub.ts';
-import { createLimiter } from './limiter.ts';
+import { Limits } from './limits/limits.ts';
+import { ReplicaStats } from './limits/replica-stats.ts';
+import type { SharedCounts } from './limits/shared-counts.ts';
 import { ListStore } from './lists/list-store.ts';
 import { kindsChangedBy } from './lists/kinds.ts';
-import type { NameClash } from './lists/shown-tools.ts';
+import { tellClashes } from './lists/tell-clashes.ts';
 import { ListViews } from './lists/view.ts';
 import { ToolIndexes } from './meta/tool-indexes.ts';
+import { createObserved, type ObservedOptions } from './observe/observed.ts';
+import { type PoolCounts, poolCounts } from './observe/pool-counts.ts';
 import { LivePins } from './pins.ts';
 import { ResultPages } from './shaping/result-pages.ts';
 import { ListNews } from './relay/list-news.ts';
@@ -42,6 +45,7 @@ import { warmUp } from './upstreams/warm-up.ts';
 import { triedWhenRunnerIsBack, type Unreachable, unreachable } from './unreachable.ts';
 import { withheld } from './withheld.ts';
 
+export { templateOf } from './faces/paths.ts';
 export { resourceMetadataMount } from './faces/resource-metadata.ts';
 export { probe } from './probe.ts';
 export { gatewayRoutes } from './routes.ts';
@@ -49,10 +53,17 @@ export { runnerRoute } from './runner-route.ts';
 export { RemoteRunner } from './runner/remote-runner.ts';
 export { stateRoutes } from './state-routes.ts';
 export { wantedKeys } from './wanted-keys.ts';
-export { createAddressLimit } from './limiter.ts';
-export type { Gate } from './call.ts';
+export { addressDoor } from './limits/limits.ts';
+export type { LimitSettings } from './limits/limit.ts';
+export { redisCounts } from './limits/shared-counts.ts';
+export { countForWorkers, countsOfPrimary } from './limits/worker-counts.ts';
+export { limitStatsRoute } from './limits/stats-route.ts';
+export type { Gate, GateSettings } from './call.ts';
+export type { ObservedOptions } from './observe/observed.ts';
 export { accountServerFor } from './connect/account-of.ts';
 export { connectMount } from './connect/account-routes.ts';
+export { openWebUiMount, type OpenWebUiMount } from './openwebui/mount.ts';
+export { signingKeysMount } from './openwebui/signing-keys.ts';
 export type { StdioSettings } from './upstreams/stdio-house.ts';
 
 export interface GatewayOptions {
@@ -72,6 +83,10 @@ export interface GatewayOptions {
   readonly accounts: Accounts;
   readonly exchanges: Exchanges;
   readonly publicUrl: string;
+  /** What all replicas count together; absent: this process counts alone. */
+  readonly sharedCounts?: SharedCounts | null;
+  /** Absent: nobody watches from outside. */
+  readonly observe?: ObservedOptions | undefined;
   /** How long calls wait for people to connect, where it is not the usual time. */
   readonly connectWaits?: Partial<ConnectWaits> | undefined;
   /** Bounds of parked calls, where they are not the usual ones. */
@@ -86,16 +101,25 @@ export interface GatewayOptions {
   readonly clock: Clock;
 }
 
+export interface GatewayCounts extends PoolCounts {
+  readonly sessions: number;
+  readonly subscribers: number;
+  readonly parked: number;
+}
+
 export interface Gateway extends Mount {
   readonly gate: Gate;
+  readonly limitStats: ReplicaStats;
   /** Servers that cannot be reached at the moment, for /gateway/ready. */
   unreachable(): readonly Unreachable[];
   /** Why nobody gets a tool that rights would give; undefined: nothing but rights decides. For administrators. */
   withheld(question: WithheldQuestion): string | undefined;
   /** Numbers for operators. */
-  counts(): { connections: number; sessions: number; subscribers: number };
+  counts(): GatewayCounts;
   /** Ends the streams of those who only listen, so that a shut-down need not wait for them. */
-  endStreams(): void;
+  leave(): void;
+  /** Answers calls that are still under way: their servers are let go of. */
+  giveUp(): void;
   close(): Promise<void>;
 }
 
@@ -107,6 +131,7 @@ export function createGateway(o: GatewayOptions): Gateway {
   const { gate, sessions } = parts;
   const { pool, lists, hub, snapshot } = gate;
   const faces = createFaces(parts);
+  const limitStats = new ReplicaStats(gate.bus, gate.limits);
   const stopFollowing = o.access.live.onChange((changed) => {
     pool.apply(changed);
     void warmUp(gate);
@@ -121,17 +146,24 @@ export function createGateway(o: GatewayOptions): Gateway {
   void warmUp(gate);
   return {
     gate,
+    limitStats,
+    countsRequests: true,
     takes: (path) => faces.takes(path),
     serve: (req, res, arrival) => faces.serve(req, res, arrival),
     withheld: (question) => withheld({ snapshot, toolPins: o.toolPins }, question),
     unreachable: () => unreachable(gate, snapshot(), o.clock()),
-    counts: () => ({ connections: pool.size, sessions: sessions.size, subscribers: hub.size }),
-    endStreams: () => hub.close(),
+    counts: () => ({
+      ...poolCounts(pool.states()),
+      ...{ sessions: sessions.size, subscribers: hub.size, parked: gate.parked.size },
+    }),
+    leave: () => hub.leave(),
+    giveUp: () => void pool.close(),
     close() {
       stopFollowing();
       stopTelling();
       stopConnecting();
       faces.close();
+      limitStats.close();
       return closeParts(parts);
     },
   };
@@ -172,12 +204,13 @@ function createParts(o: GatewayOptions) {
   const parked = new ParkedCalls({ bus, log, clock, limits: o.bridgeLimits, sealer });
   const gate: Gate = {
     ...o,
+    observed: createObserved(o.observe),
     ...{ snapshot, pool, probes, lists, hub, subscriptions, followings, pins, resultPages, parked },
     connect: createConnectParts({ ...o, waits: o.connectWaits }),
     tasks: new TaskIds(sealerFor('task'), clock),
     toolIndexes: new ToolIndexes(),
     views: new ListViews(o.settings.pageSize, pins, tellClashes(log)),
-    limiter: createLimiter(clock),
+    limits: new Limits({ clock, shared: o.sharedCounts ?? null }),
   };
   return { gate, sessions, streams, relay, pins };
 }
@@ -193,7 +226,7 @@ async function closeParts({ gate, streams, relay, pins }: Parts): Promise<void> 
   gate.resultPages.close();
   gate.lists.close();
   gate.parked.close();
-  await Promise.all([gate.pool.close(), gate.probes.close()]);
+  await Promise.all([gate.pool.close(), gate.probes.close(), gate.limits.close()]);
 }
 
 /** What a server says that answers nobody goes to whom it concerns. */
@@ -219,22 +252,6 @@ function hearing(
       subscriptions.missed(key);
     },
     onOpened: (key) => hearers().lists.opened(key),
-  };
-}
-
-const mostTold = 1_000;
-
-/** A name that cannot be used is told once, not for each list that it is missing from. */
-function tellClashes(log: Log): (server: string, clash: NameClash) => void {
-  const told = new LRUCache<string, true>({ max: mostTold });
-  return (server, { tool, name }) => {
-    const key = JSON.stringify([server, tool, name]);
-    if (told.has(key)) return;
-    told.set(key, true);
-    log.warn(
-      { server, tool, name },
-      'a tool keeps its own name, because another one has the name it should get',
-    );
   };
 }
 

@@ -3,10 +3,12 @@ import { attachCredentials } from './steps/attach-credentials.ts';
 import { authenticate } from './steps/authenticate.ts';
 import { authorize } from './steps/authorize.ts';
 import { checkArguments } from './steps/check-arguments.ts';
+import { countCall, countFailed } from './steps/count-call.ts';
 import { forward } from './steps/forward.ts';
 import { limitRate } from './steps/limit-rate.ts';
 import { readMessage } from './steps/read-message.ts';
 import { recordCall } from './steps/record-call.ts';
+import { relay } from './steps/relay.ts';
 import { resolveServer } from './steps/resolve-server.ts';
 import { resolveTenant } from './steps/resolve-tenant.ts';
 import { shapeResult } from './steps/shape-result.ts';
@@ -19,16 +21,18 @@ export type Step = (call: Call, gate: Gate) => Promise<void> | void;
  * row above `forward`; `recordCall` runs for every call, refused or not.
  */
 export const pipeline = [
-  [authenticate, ['stream', 'sse', 'openapi', 'servers']],
+  [authenticate, ['stream', 'sse', 'openapi', 'servers', 'webui']],
   [readMessage, ['stream', 'sse', 'openapi']],
   [resolveTenant, ['stream', 'sse', 'openapi', 'servers']],
-  [limitRate, ['stream', 'sse', 'openapi', 'servers']],
+  [limitRate, ['stream', 'sse', 'openapi', 'servers', 'webui']],
   [resolveServer, ['stream', 'sse', 'openapi', 'servers']],
   [authorize, ['stream', 'sse', 'openapi']],
+  [countCall, ['stream', 'sse', 'openapi', 'servers', 'webui']],
   [attachCredentials, ['stream', 'sse', 'openapi']],
   [checkArguments, ['openapi']],
   [forward, ['stream', 'sse', 'openapi']],
   [shapeResult, ['stream', 'sse', 'openapi']],
+  [relay, ['webui']],
 ] as const satisfies readonly (readonly [Step, readonly Face[]])[];
 
 const stepsOf: Readonly<Record<Face, readonly Step[]>> = {
@@ -36,6 +40,7 @@ const stepsOf: Readonly<Record<Face, readonly Step[]>> = {
   sse: stepsFor('sse'),
   openapi: stepsFor('openapi'),
   servers: stepsFor('servers'),
+  webui: stepsFor('webui'),
 };
 
 function stepsFor(face: Face): Step[] {
@@ -52,8 +57,11 @@ export async function runPipeline(call: Call, gate: Gate): Promise<void> {
       if (pending) await pending;
     }
   } catch (error) {
+    countFailed(call, gate);
     recordCall(call, gate, error);
     throw error;
+  } finally {
+    call.leave?.();
   }
   recordCall(call, gate, undefined);
 }

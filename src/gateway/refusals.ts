@@ -3,6 +3,8 @@ import type { Unfilled } from '../access/index.ts';
 import { AppError, messageOf } from '../platform/errors.ts';
 import { texts } from './connect/texts.ts';
 import { UpstreamError, type UpstreamFailure } from './connectors/contract.ts';
+import type { Limit, Over } from './limits/limit.ts';
+import type { Ceiling } from './limits/under-way.ts';
 import { Refusal } from './refusal.ts';
 import { gateCode, rpcCode } from './rpc/protocol.ts';
 
@@ -95,13 +97,31 @@ export function tenantAmbiguous(choices: readonly string[]): Refusal {
   );
 }
 
-export function rateLimited(seconds: number): Refusal {
-  return new Refusal('rate_limited', `Too many requests: try again in ${seconds} s.`, {
-    outcome: 'rate_limited',
-    status: 429,
-    rpcCode: gateCode.limited,
-    data: { retryAfter: seconds },
-  });
+const limited = { outcome: 'rate_limited', status: 429, rpcCode: gateCode.limited } as const;
+
+/** Says whose limit it is, and nothing of what others have used. */
+export function rateLimited({ limit, seconds }: Over): Refusal {
+  const message = `Too many requests${whoseLimit(limit)}: try again in ${seconds} s.`;
+  const data = { retryAfter: seconds, limit: { of: limit.kind, perMinute: limit.perMinute } };
+  return new Refusal('rate_limited', message, { ...limited, data });
+}
+
+function whoseLimit({ kind, id }: Limit): string {
+  const name = kind.endsWith('_user') ? id.slice(id.indexOf(' ') + 1) : id;
+  if (kind === 'address') return ' from this address';
+  if (kind === 'group') return ` of the group "${shown(id)}" together`;
+  if (kind === 'tenant') return ` of the tenant "${id}" together`;
+  if (kind === 'server' || kind === 'server_user') return ` to the server "${name}"`;
+  return kind === 'tool' || kind === 'tool_user' ? ` to the tool "${shown(name)}"` : '';
+}
+
+export function tooManyAtOnce({ kind, id, atOnce }: Ceiling): Refusal {
+  const whose = { user: 'You have', tenant: `The tenant "${id}" has`, server: `The server "${id}" has` }[
+    kind
+  ];
+  const message = `${whose} as many calls under way as may be at a time (${atOnce}): try again when one has ended.`;
+  const data = { retryAfter: 1, limit: { of: kind, atOnce } };
+  return new Refusal('too_many_at_once', message, { ...limited, data });
 }
 
 export function recordsFull(): Refusal {

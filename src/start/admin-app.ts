@@ -1,9 +1,9 @@
 // The admin API: every feature's routes, and who may call them.
 import { accessRoutes, planFile, rightsOf } from '../access/index.ts';
 import { type AdminApp, type ApplyOptions, configRoutes, createAdminApp } from '../admin/index.ts';
-import { auditRoutes } from '../audit/index.ts';
+import { auditRoutes, personalRoutes } from '../audit/index.ts';
 import { readConfigFile } from '../config.ts';
-import { gatewayRoutes, runnerRoute, stateRoutes, wantedKeys } from '../gateway/index.ts';
+import { gatewayRoutes, limitStatsRoute, runnerRoute, stateRoutes, wantedKeys } from '../gateway/index.ts';
 import { identityRoutes } from '../identity/index.ts';
 import { systemClock as clock } from '../platform/clock.ts';
 import { masterKeyRoutes, secretRoutes } from '../secrets/index.ts';
@@ -32,6 +32,7 @@ export function adminApp(parts: Parts): AdminApp {
       withheld: (question) => gateway.withheld(question),
     }),
     runnerRoute(parts.stdio.runner),
+    limitStatsRoute(gateway.limitStats),
     ...gatewayRoutes(gateway.gate, { db, publicUrl: config.PUBLIC_URL }),
     ...secretRoutes({
       ...{ database: { db, forTenant }, box, changed: () => vault.refresh() },
@@ -43,7 +44,11 @@ export function adminApp(parts: Parts): AdminApp {
     ...masterKeyRoutes(rotation),
     ...accountsOf(parts),
     ...identityRoutes({ db, clock, changed: () => identity.refreshTokens() }),
-    ...auditRoutes({ db }),
+    ...auditRoutes({ db, signer: parts.records.signer }),
+    ...personalRoutes({
+      database: parts.database,
+      namedInFile: (email) => Object.keys(parts.file().users).some((user) => user.toLowerCase() === email),
+    }),
     ...catalogOf(parts),
     ...configRoutes({ apply }),
   ];

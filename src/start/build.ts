@@ -1,7 +1,7 @@
 // Every feature of a process that serves, each built from those before it.
 import path from 'node:path';
 import { applyFile, type Change, createAccess } from '../access/index.ts';
-import { createRecorder } from '../audit/index.ts';
+import { createRecorder, watchRefusedSignIns } from '../audit/index.ts';
 import { allowsFrom, createOriginSeals, createToolPins } from '../catalog/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
@@ -13,10 +13,15 @@ import { type Database, watchChanges } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
 import { createReloadableGuard } from '../platform/net-guard.ts';
 import { createSealer } from '../platform/sealer.ts';
+import type { WorkerSide } from '../platform/workers/worker.ts';
 import { createVault, type KeyRing, openMasterKeys, openRotation } from '../secrets/index.ts';
+import { bodyBytesOf, openSharedCounts, rateLimitsOf } from './limits.ts';
 import { openAccounts } from './open-accounts.ts';
+import { surroundingsOf } from './neighbours.ts';
 import { openCatalog } from './open-catalog.ts';
+import { openObserved } from './open-observed.ts';
 import { projectDir } from './program.ts';
+import { noteApplied, openRecords } from './records.ts';
 import { filesInForce, stdioSettings } from './stdio.ts';
 
 /** Every feature of a running process. */
@@ -28,6 +33,10 @@ export interface Ground {
   readonly database: Database;
   readonly keyRing: KeyRing;
   readonly closing: Closing;
+  /** Where this process keeps what no other one may touch. */
+  readonly ownDir: string;
+  /** Undefined for a process that serves alone. */
+  readonly worker: WorkerSide | undefined;
 }
 
 export async function build(ground: Ground, adminToken: string) {
@@ -35,26 +44,13 @@ export async function build(ground: Ground, adminToken: string) {
   const base = { db: database.db, log: ground.log, clock };
   let file = config.file;
   const written = filesInForce(file);
-  await applyFile(base.db, file, { prune: false, actor: 'config-file' });
-  const found = await openFoundation(ground, base, written.current);
-  const { changes, access, masterKeys, box, vault } = found;
-  const directory = () => access.snapshot();
-  const issuers = () => file.identity.issuers;
-  const openWebUi = () => file.identity.openWebUi;
-  const settings = identitySettings(config, adminToken);
-  const identity = await createIdentity({ ...base, changes, directory, issuers, openWebUi, settings });
-  closing.keep('identity', identity);
-  const toolPins = closing.keep('tool pins', await createToolPins({ ...base, changes }));
-  const catalog = openCatalog(ground, () => file);
-  const netGuard = createReloadableGuard(file.network.allow);
-  const own = { database, changes, box, vault, guard: netGuard };
-  const places = { dataDir: config.TOOLGATE_DATA_DIR, publicUrl: config.PUBLIC_URL };
-  const { accounts, exchanges } = await openAccounts({ ...base, ...own, ...places, closing });
-  const parts = {
-    ...ground,
-    ...found,
-    ...{ identity, toolPins, netGuard, ...catalog, accounts, exchanges, file: () => file },
-  };
+  await noteApplied(base.db, await applyFile(base.db, file, { prune: false, actor: 'config-file' }), false);
+  const parts = await openFeatures(ground, base, {
+    adminToken,
+    file: () => file,
+    written: written.current,
+  });
+  const { access, masterKeys, accounts, netGuard } = parts;
   const sealerFor = (purpose: string) => createSealer(masterKeys.stateKey, purpose);
   const redisUrl = config.REDIS_URL;
   const bus = await openBus({ redisUrl, database, sealer: sealerFor('bus'), log: ground.log });
@@ -63,17 +59,23 @@ export async function build(ground: Ground, adminToken: string) {
     'key rotation',
     openRotation({ ...base, keys: masterKeys.keys, bus, unsavedUnder: accounts.unsavedUnder }),
   );
+  const records = openRecords({ ...ground, guard: netGuard, secret: masterKeys.stateKey, file: () => file });
   const seals = createOriginSeals(sealerFor('origins of servers'));
-  const catalogAllows = allowsFrom(catalog.entries, seals);
+  const catalogAllows = allowsFrom(parts.entries, seals);
   const stdio = stdioSettings({ ...ground, written: written.current, catalogAllows });
+  const observe = await openObserved(ground, () => file);
+  const key = masterKeys.stateKey;
+  const sharedCounts = await openSharedCounts({ ...ground, redisUrl, key, clock });
   const gateway = createGateway({
     ...parts,
+    observe,
     clock,
     projectDir,
     around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
     publicUrl: config.PUBLIC_URL,
     sealerFor,
     bus,
+    sharedCounts,
     settings: gateSettings(config, () => file),
     stdio,
   });
@@ -82,12 +84,52 @@ export async function build(ground: Ground, adminToken: string) {
   const use = (next: ConfigFile, prune: boolean): Promise<Change[]> =>
     written.during(next, async () => {
       const applied = await applyFile(base.db, next, { prune, actor: 'config-file' });
+      await noteApplied(base.db, applied, prune);
       file = next;
       netGuard.allowOnly(next.network.allow);
+      await records.reload();
       await access.live.refresh();
       return applied;
     });
-  return { ...parts, bus, rotation, stdio, gateway, sealerFor, seals, use };
+  /** Since when the content of the config file is wrong; whoever reads it says so. */
+  const fileTrouble: { since: Date | null } = { since: null };
+  const sharedLimits = sharedCounts ?? undefined;
+  const watched = { records, bus, rotation, stdio, gateway, observe, fileTrouble, sharedLimits };
+  return { ...parts, ...watched, sealerFor, seals, use };
+}
+
+/** What the gateway stands on. */
+async function openFeatures(
+  ground: Ground,
+  base: Base,
+  o: {
+    readonly adminToken: string;
+    /** The content of the config file that is in force. */
+    readonly file: () => ConfigFile;
+    readonly written: () => readonly ConfigFile[];
+  },
+) {
+  const { config, database, closing } = ground;
+  const { adminToken, file, written } = o;
+  const found = await openFoundation(ground, base, written);
+  const { changes, access, box, vault } = found;
+  const directory = () => access.snapshot();
+  const issuers = () => file().identity.issuers;
+  const openWebUi = () => file().identity.openWebUi;
+  const settings = { ...identitySettings(config, adminToken), ...(await surroundingsOf(ground)) };
+  const identity = await createIdentity({ ...base, changes, directory, issuers, openWebUi, settings });
+  closing.keep('identity', identity);
+  const toolPins = closing.keep('tool pins', await createToolPins({ ...base, changes }));
+  const catalog = openCatalog(ground, file);
+  const netGuard = createReloadableGuard(file().network.allow);
+  const own = { database, changes, box, vault, guard: netGuard };
+  const places = { dataDir: ground.ownDir, publicUrl: config.PUBLIC_URL };
+  const { accounts, exchanges } = await openAccounts({ ...base, ...own, ...places, closing });
+  return {
+    ...ground,
+    ...found,
+    ...{ identity, toolPins, netGuard, ...catalog, accounts, exchanges, file },
+  };
 }
 
 interface Base {
@@ -98,7 +140,7 @@ interface Base {
 
 /** What everything else stands on: what is in the database, followed; keys; records. */
 async function openFoundation(
-  { config, database, keyRing: ring, closing }: Ground,
+  { database, keyRing: ring, closing, ownDir }: Ground,
   base: Base,
   written: () => readonly ConfigFile[],
 ) {
@@ -108,7 +150,11 @@ async function openFoundation(
   const masterKeys = closing.keep('master keys', await openMasterKeys({ ...base, changes, ring }));
   const { box } = masterKeys;
   const vault = closing.keep('vault', await createVault({ ...base, changes, box }));
-  const recorder = await createRecorder({ ...base, spillDir: path.join(config.TOOLGATE_DATA_DIR, 'spill') });
+  const recorder = await createRecorder({
+    ...base,
+    spillDir: path.join(ownDir, 'spill'),
+    seen: watchRefusedSignIns(base),
+  });
   closing.keep('recorder', recorder);
   return { changes, access, masterKeys, box, vault, recorder };
 }
@@ -120,19 +166,18 @@ function identitySettings(config: Config, adminToken: string) {
 }
 
 function gateSettings(config: Config, file: () => ConfigFile) {
-  const rateLimit = config.RATE_LIMIT_ENABLED ? { perMinute: config.RATE_LIMIT_PER_MINUTE } : null;
   return {
     pageSize: 1_000,
     listDeadlineMs: 3_000,
-    maxBodyBytes: 4 * 1024 * 1024,
+    maxBodyBytes: bodyBytesOf(file),
     recordCalls: config.ENABLE_API_ANALYTICS,
     metaTools: () => {
       const { above = null, exceptClients } = file().metaTools;
       return { always: config.META_TOOLS_MODE, above, exceptClients };
     },
-    rateLimit,
+    rateLimits: rateLimitsOf(config, file),
     limits: () => {
-      const { idleSeconds, ...most } = file().limits;
+      const { idleSeconds, bodyBytes: _, ...most } = file().limits;
       return { ...most, idleMs: idleSeconds * 1_000 };
     },
   };

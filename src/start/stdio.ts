@@ -3,10 +3,11 @@ import path from 'node:path';
 import type { SnapshotServer } from '../access/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import { RemoteRunner, type StdioSettings } from '../gateway/index.ts';
-import { ChildRunner, isSameCommand, passedOnNames } from '../gateway/runner/index.ts';
+import { ChildRunner, isSameCommand, passedOnNames, primaryRunner } from '../gateway/runner/index.ts';
 import type { Closing } from '../platform/closing.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { WorkerSide } from '../platform/workers/worker.ts';
 import { projectDir } from './program.ts';
 
 /** What a runner that is a child gets of this process's environment: nothing that the gate keeps to itself. */
@@ -22,10 +23,14 @@ const passedOn = [
   ],
 ];
 
+/** Longer than a runner takes to start, in milliseconds. */
+const runnerPatience = 35_000;
+
 export interface StdioDeps {
   readonly config: Config;
   readonly log: Log;
   readonly closing: Closing;
+  readonly worker: WorkerSide | undefined;
   /** The contents of the config file that count: the one in force, and one that is about to be. */
   written(): readonly ConfigFile[];
   /** Would the catalog make this command out of what the server came from? */
@@ -34,9 +39,10 @@ export interface StdioDeps {
 
 type FilledIn = Parameters<StdioSettings['mayRun']>[1];
 
-export function stdioSettings({ config, log, closing, written, catalogAllows }: StdioDeps): StdioSettings {
-  const runner = runnerOf(config, log);
-  if (runner) closing.keep('runner', runner);
+export function stdioSettings(deps: StdioDeps): StdioSettings {
+  const { config, log, closing, written, catalogAllows, worker } = deps;
+  const runner = worker ? runnerOfPrimary(config, log, worker) : runnerOf(config, log);
+  if (runner instanceof ChildRunner || runner instanceof RemoteRunner) closing.keep('runner', runner);
   return {
     runner,
     ownDirectories: path.join(config.TOOLGATE_DATA_DIR, 'runner'),
@@ -58,7 +64,13 @@ function isWrittenIn(
   return entry?.type === 'stdio' && isSameCommand(definition, entry);
 }
 
-function runnerOf(config: Config, log: Log): ChildRunner | RemoteRunner | undefined {
+/** Workers share the runner that their primary starts. */
+function runnerOfPrimary(config: Config, log: Log, { link }: WorkerSide): StdioSettings['runner'] {
+  const own = runnerOf(config, log);
+  return own instanceof ChildRunner ? primaryRunner(() => link.ask('runner', null, runnerPatience)) : own;
+}
+
+export function runnerOf(config: Config, log: Log): ChildRunner | RemoteRunner | undefined {
   const { TOOLGATE_RUNNER_URL: url, TOOLGATE_RUNNER_KEY: key } = config;
   if (config.TOOLGATE_RUNNER === 'off') return undefined;
   if (url !== undefined) {

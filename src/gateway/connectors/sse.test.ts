@@ -57,6 +57,36 @@ async function naming(endpoint: string) {
   return { url: `${loopback.origin}/sse`, posts };
 }
 
+test('headers of one request go with its message, such as those of its trace', async () => {
+  const posted: (readonly unknown[])[] = [];
+  const loopback = await listenOnLoopback((request, response) => {
+    if (request.method !== 'POST') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      return void response.write('event: endpoint\ndata: /messages\n\n');
+    }
+    const { traceparent, authorization } = request.headers;
+    posted.push([traceparent, authorization]);
+    response.writeHead(400).end();
+  });
+  cleanup.push(() => loopback.close());
+  const connector = connect(`${loopback.origin}/sse`, {
+    onMessage: () => undefined,
+    onClosed: () => undefined,
+  });
+  cleanup.push(() => connector.close());
+  const { signal } = new AbortController();
+  const text = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+  const exchange = {
+    rawId: '1',
+    text,
+    signal,
+    headers: { traceparent: '00-a-b-01' },
+    onMessage: () => undefined,
+  };
+  expect(await failureOf(connector.request(exchange))).toBe('http_status');
+  expect(posted).toEqual([['00-a-b-01', 'Bearer canary']]);
+});
+
 describe('the address for messages', () => {
   test('may be relative to that of the stream', async () => {
     const { url, posts } = await naming('messages?session=1');

@@ -60,7 +60,7 @@ export class SseConnector implements Connector {
 
   async request(exchange: Exchange): Promise<RpcResponse> {
     if (this.#gone) throw this.#gone;
-    return this.#pending.run(exchange, () => this.#post(exchange.text, exchange.signal));
+    return this.#pending.run(exchange, () => this.#post(exchange.text, exchange.signal, exchange.headers));
   }
 
   async send(text: string, signal: AbortSignal): Promise<void> {
@@ -155,11 +155,11 @@ export class SseConnector implements Connector {
       );
   }
 
-  async #post(text: string, signal: AbortSignal): Promise<void> {
+  async #post(text: string, signal: AbortSignal, extra?: Readonly<Record<string, string>>): Promise<void> {
     const path = await untilAborted(this.#endpoint, signal);
     let answer: Dispatcher.ResponseData;
     try {
-      const headers = { 'content-type': 'application/json' };
+      const headers = { ...extra, 'content-type': 'application/json' };
       answer = await this.#send({ method: 'POST', path, headers, body: text, signal });
     } catch (error) {
       throw signal.aborted ? signal.reason : this.#named(error);

@@ -82,7 +82,7 @@ const refusals: Record<
 > = {
   'too many requests': {
     world: async () => {
-      const world = await gatewayWorld(picture(), { rateLimit: { perMinute: 1 } });
+      const world = await gatewayWorld(picture(), { rateLimits: { perUser: 1 } });
       await world.post('/mcp', list, owui());
       return world;
     },
@@ -161,7 +161,7 @@ describe('a known caller gets every refusal in band, for the Python SDK 1.x hang
   });
 
   test.each(['tools/list', 'tools/call', 'server/discover'])('in the modern era too: %s', async (method) => {
-    const world = await gatewayWorld(picture(), { rateLimit: { perMinute: 1 } });
+    const world = await gatewayWorld(picture(), { rateLimits: { perUser: 1 } });
     await world.post('/mcp', list, owui());
     const prefix = 'io.modelcontextprotocol/';
     const _meta = { [`${prefix}protocolVersion`]: '2026-07-28', [`${prefix}clientCapabilities`]: {} };

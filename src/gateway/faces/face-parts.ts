@@ -1,3 +1,4 @@
+import type { Turn } from '../../platform/http/server.ts';
 import type { CallPath, Gate } from '../call.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -8,6 +9,7 @@ export interface Arrival {
   readonly requestId: string;
   readonly clientIp: string;
   readonly path: CallPath;
+  readonly turn: Turn;
 }
 
 /** What a face of the legacy era works with besides the gate. */

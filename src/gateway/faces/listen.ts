@@ -15,7 +15,7 @@ import { tasksExtension } from '../upstreams/extensions.ts';
 import type { Topic } from '../upstreams/interests.ts';
 import type { Target } from '../upstreams/target.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { eventText, type Reply } from './reply.ts';
+import { comeBack, eventText, type Reply } from './reply.ts';
 import { subscribe } from './subscribe.ts';
 
 /** Filter names of `subscriptions/listen` and the lists they stand for. */
@@ -53,16 +53,19 @@ export async function openListen(
   notify('notifications/subscriptions/acknowledged', JSON.stringify({ notifications: accepted }));
   say = ({ method, rawParams }) => notify(method, rawParams);
   for (const message of early) say(message);
+  const end = () => {
+    reply.write(
+      eventText(resultText(rawId, `{"resultType":"complete","_meta":{"${meta.subscriptionId}":${rawId}}}`)),
+    );
+    reply.end();
+  };
   const leave = subscribe(call, gate, {
-    session: null,
+    ...{ session: null, notify, end },
     kinds: new Set(lists.flatMap(([, kinds]) => kinds)),
     uris: new Set(),
-    notify,
-    end: () => {
-      reply.write(
-        eventText(resultText(rawId, `{"resultType":"complete","_meta":{"${meta.subscriptionId}":${rawId}}}`)),
-      );
-      reply.end();
+    leave: () => {
+      reply.write(comeBack());
+      end();
     },
   });
   const stop = o.streams.keepAlive(reply);

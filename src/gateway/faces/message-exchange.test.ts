@@ -107,7 +107,7 @@ describe('a batch of 2025-03-26', () => {
   });
 
   test('counts each message towards the rate limit', async () => {
-    const world = await gatewayWorld(picture(), { rateLimit: { perMinute: 5 } });
+    const world = await gatewayWorld(picture(), { rateLimits: { perUser: 5 } });
     const response = await batch(
       Array.from({ length: 10 }, (_, id) => call(id, 'ok__echo', { text: 'a' })),
       {},

@@ -89,10 +89,11 @@ class MessageExchange {
 
   #newCall(): Call {
     const { req, arrival } = this.#post;
-    const { requestId, clientIp, path } = arrival;
+    const { requestId, clientIp, path, turn } = arrival;
     const client = this.#clientSide();
     const readMessage = (call: Call) => this.#read(call);
-    return newCall(this.#parts.gate, { face: 'stream', req, requestId, clientIp, path, client, readMessage });
+    const as = { face: 'stream', req, requestId, clientIp, path, turn } as const;
+    return newCall(this.#parts.gate, { ...as, client, readMessage });
   }
 
   #clientSide(): ClientSide {
@@ -129,7 +130,7 @@ class MessageExchange {
   #body(call: Call): Promise<Buffer> {
     if (!/^application\/json\b/i.test(call.header('content-type') ?? ''))
       throw new WireError(415, rpcCode.invalidRequest, 'Content-Type must be application/json.');
-    return readBody(this.#post.req, this.#parts.gate.settings.maxBodyBytes);
+    return readBody(this.#post.req, this.#parts.gate.settings.maxBodyBytes('stream'));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../../access/contract.ts';
-import type { Call, CallPath, ClientSide, Face, Gate } from '../call.ts';
+import type { Turn } from '../../platform/http/server.ts';
+import type { Call, CallPath, ClientSide, Face, Gate, Passing } from '../call.ts';
 import { modeIn } from '../meta/mode.ts';
 
 const silent: ClientSide = { notify: () => undefined };
@@ -16,7 +17,10 @@ export function newCall(
     path: CallPath;
     client?: ClientSide;
     readMessage?: (call: Call) => Promise<void> | void;
+    passing?: Passing;
     proof?: (() => Principal) | undefined;
+    /** Left out where the request that the call came in has been counted already. */
+    turn?: Turn;
     /** Where the request that proves who is calling is another one than this. */
     subjectToken?: () => string | undefined;
   },
@@ -38,6 +42,8 @@ export function newCall(
     proof: o.proof,
     subjectToken: o.subjectToken ?? (() => subjectTokenOf(call)),
     readMessage: o.readMessage ?? (() => undefined),
+    passing: o.passing,
+    turn: o.turn,
     client: o.client ?? silent,
     principal: undefined,
     snapshot: gate.snapshot(),
@@ -64,6 +70,10 @@ export function newCall(
     reason: null,
     status: 200,
     bytesIn: 0,
+    isCounted: false,
+    leave: undefined,
+    bytesOut: 0,
+    span: undefined,
   };
   return call;
 }

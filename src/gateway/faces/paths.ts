@@ -60,6 +60,12 @@ export function parseToolsPath(path: string, method: string | undefined): ToolsP
     : { path: place(server, '/{tool}'), target: { kind: 'tool', tool: decoded(name) } };
 }
 
+/** What a path of the faces is called in records; undefined for any other. */
+export function templateOf(path: string): string | undefined {
+  const found = parsePath(path) ?? parseSsePath(path) ?? parseToolsPath(path, undefined)?.path;
+  return found?.template ?? (path === '/servers' ? path : undefined);
+}
+
 function parse(path: string, face: 'mcp' | 'sse'): CallPath | undefined {
   const match = pattern.exec(path);
   const [, , tenant, group, found, server] = match ?? [];

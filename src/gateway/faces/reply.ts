@@ -90,6 +90,11 @@ export class Reply {
   }
 }
 
+/** Said on a stream that ends only because its process stops: when to open it again, each client at another moment. */
+export function comeBack(): string {
+  return `retry: ${250 + Math.floor(Math.random() * 1_000)}\n: this process stops; open the stream again\n\n`;
+}
+
 /** One event; JSON-RPC messages hold no raw line breaks once they are on one line. */
 export function eventText(data: string, id?: string): string {
   const oneLine = data.includes('\n') || data.includes('\r') ? data.replaceAll(/[\r\n]+/g, ' ') : data;

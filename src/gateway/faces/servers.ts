@@ -21,6 +21,7 @@ export async function serveServers(
     req,
     requestId: arrival.requestId,
     clientIp: arrival.clientIp,
+    turn: arrival.turn,
     path,
   });
   try {

@@ -12,7 +12,7 @@ import { errorAnswer } from './error-answer.ts';
 import type { FaceParts } from './face-parts.ts';
 import { type Asking, askClient, capabilitiesIn, clientNameIn } from './legacy.ts';
 import { newCall } from './new-call.ts';
-import { eventText, type Reply } from './reply.ts';
+import { comeBack, eventText, type Reply } from './reply.ts';
 import type { Session } from './sessions.ts';
 import { openStandalone } from './standalone.ts';
 import { subscribe } from './subscribe.ts';
@@ -42,6 +42,7 @@ export class SseStream {
   readonly #channel: Asking;
   readonly #running = new Set<AbortController>();
   #session: Session | null = null;
+  #isLeaving = false;
   #leave: () => void;
 
   constructor(parts: FaceParts, { call, url, reply }: { call: Call; url: string; reply: Reply }) {
@@ -58,6 +59,7 @@ export class SseStream {
       uris: new Set(),
       notify: () => undefined,
       end: () => reply.end(),
+      leave: () => this.#goWhenDone(),
     });
     reply.onOver(parts.streams.keepAlive(reply));
     reply.onOver(() => this.#over());
@@ -79,6 +81,7 @@ export class SseStream {
     } finally {
       this.#running.delete(call.controller);
       this.#forget(call);
+      if (this.#isLeaving) this.#goWhenDone();
     }
   }
 
@@ -168,7 +171,16 @@ export class SseStream {
     this.#call.capabilities = session.capabilities;
     this.#leave();
     this.#leave = () => undefined;
-    openStandalone(this.#call, gate, { reply: this.#reply, session, streams });
+    const leave = () => this.#goWhenDone();
+    openStandalone(this.#call, gate, { reply: this.#reply, session, streams, leave });
+  }
+
+  /** The process is about to stop: calls under way are answered on this stream, which then ends. */
+  #goWhenDone(): void {
+    this.#isLeaving = true;
+    if (this.#running.size > 0) return;
+    this.#reply.write(comeBack());
+    this.#reply.end();
   }
 
   /** Where errors of a message become answers; one that has no answer gets none. */

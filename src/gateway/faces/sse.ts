@@ -144,7 +144,7 @@ export class SseFace {
   async #post(call: Call, o: { req: IncomingMessage; reply: Reply; sealed: string }): Promise<void> {
     const { gate } = this.#parts;
     const principal = await this.#whoPosts(call);
-    const body = await readBody(o.req, gate.settings.maxBodyBytes);
+    const body = await readBody(o.req, gate.settings.maxBodyBytes('sse'));
     const place = this.#placeOf(o.sealed);
     if (!place || place.principal !== principal.id || place.path !== call.path.raw) throw streamLost();
     const { requestId, clientIp } = call;

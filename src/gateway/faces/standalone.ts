@@ -2,7 +2,7 @@ import type { Call, Gate } from '../call.ts';
 import { listKinds } from '../lists/kinds.ts';
 import { notificationText } from '../rpc/message.ts';
 import type { OpenStreams } from './open-streams.ts';
-import { eventText, type Reply } from './reply.ts';
+import { comeBack, eventText, type Reply } from './reply.ts';
 import type { Session } from './sessions.ts';
 import { subscribe } from './subscribe.ts';
 
@@ -10,7 +10,7 @@ import { subscribe } from './subscribe.ts';
 export function openStandalone(
   call: Call,
   gate: Gate,
-  o: { reply: Reply; session: Session; streams: OpenStreams },
+  o: { reply: Reply; session: Session; streams: OpenStreams; leave?: () => void },
 ): void {
   const { reply, session, streams } = o;
   const end = () => reply.end();
@@ -26,6 +26,12 @@ export function openStandalone(
     logLevel: () => session.logLevel,
     notify: (method, rawParams) => reply.write(eventText(notificationText(method, rawParams))),
     end,
+    leave:
+      o.leave ??
+      (() => {
+        reply.write(comeBack());
+        end();
+      }),
   });
   const stop = streams.keepAlive(reply);
   reply.onOver(() => {

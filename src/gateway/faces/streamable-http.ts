@@ -44,7 +44,7 @@ class SessionRequest {
     this.#parts = parts;
     this.#req = req;
     this.#reply = reply;
-    const { requestId, clientIp, path } = arrival;
+    const { requestId, clientIp, path, turn } = arrival;
     const readMessage = (call: Call) => {
       this.#session = sessionOf(call, parts.sessions);
       if (!this.#session) return;
@@ -58,7 +58,8 @@ class SessionRequest {
         if (this.#session) parts.relay.sessions.hold(this.#session, target);
       },
     };
-    this.#call = newCall(parts.gate, { face: 'stream', req, requestId, clientIp, path, client, readMessage });
+    const as = { face: 'stream', req, requestId, clientIp, path, turn } as const;
+    this.#call = newCall(parts.gate, { ...as, client, readMessage });
   }
 
   /** The standalone stream, or the rest of a stream that was lost. */

@@ -17,6 +17,7 @@ export interface Wish {
   readonly logLevel?: () => LogLevel | undefined;
   notify(method: string, rawParams: string | undefined): void;
   end(): void;
+  readonly leave?: () => void;
 }
 
 /**
@@ -41,6 +42,7 @@ export function subscribe(call: Call, gate: Gate, wish: Wish): () => void {
       if (session !== null) gate.followings.end(session);
       wish.end();
     },
+    leave: wish.leave,
     check: checkOf(call, gate),
   });
   const detach = session === null ? undefined : gate.followings.attach(askerOf(call, gate), session, wish);

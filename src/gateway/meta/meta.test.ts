@@ -223,7 +223,7 @@ describe('call_tool', () => {
   });
 
   test('counts as one call of the limit', async () => {
-    const world = await gatewayWorld(picture(), { rateLimit: { perMinute: 2 } });
+    const world = await gatewayWorld(picture(), { rateLimits: { perUser: 2 } });
     const name = 'mail__send_mail';
     for (const _ of [1, 2]) expect((await call(world, 'call_tool', { name })).text).toBe('called');
     expect((await call(world, 'call_tool', { name })).text).toContain('Too many requests');

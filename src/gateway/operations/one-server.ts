@@ -3,10 +3,10 @@ import { translateHopError } from '../bridge/hop-errors.ts';
 import { knownTool } from '../bridge/known-tool.ts';
 import { structuredForLegacy } from '../bridge/output-schema.ts';
 import { type Resumed, resume, stateIn, unknownState } from '../bridge/retry.ts';
-import { tracing } from '../bridge/trace.ts';
 import { type Call, type Gate, principalOf, requestOf } from '../call.ts';
 import { UpstreamError } from '../connectors/contract.ts';
 import { errorForCaller, paramsForServer, resultForCaller } from '../era.ts';
+import { sender } from '../observe/sender.ts';
 import { Refusal } from '../refusal.ts';
 import { noSuchResource, upstreamFailed } from '../refusals.ts';
 import { type Era, nameParam, rpcCode } from '../rpc/protocol.ts';
@@ -68,11 +68,11 @@ function send(
   target: Target,
   { connection, resumed }: { connection: Connection; resumed: Resumed | undefined },
 ): Promise<RpcResponse> {
-  const { upstream } = connection;
-  const south = upstream.options.era;
+  const south = connection.upstream.options.era;
   const outgoing = outgoingTo(call, target, south);
-  if (call.era === south) return upstream.request(sameEra(call, gate, target, { outgoing, resumed }));
-  const crossing = { call, gate, target, outgoing, request: (o: Outgoing) => upstream.request(o) };
+  const request = sender(call, gate, target, connection);
+  if (call.era === south) return request(sameEra(call, gate, target, { outgoing, resumed }));
+  const crossing = { call, gate, target, outgoing, request };
   if (south === 'modern') return crossToModern(crossing);
   return crossToLegacy(crossing, resumed?.kind === 'replay' ? resumed.given : undefined);
 }
@@ -102,15 +102,12 @@ function outgoingTo(call: Call, target: Target, south: Era): Outgoing {
   const { era } = call;
   const client = { capabilities: call.capabilities, logLevel: levelFor(call) };
   const crossed = paramsForServer(call.rawParams ?? request.rawParams, era, south, client);
-  const own = permitted(crossed, { method, era, south, definition: target.server.definition });
-  const trace = tracing(call, target);
-  const rawParams = trace ? trace.paramsWith(own) : own;
-  const mirrored = era === 'modern' && south === 'modern' ? call.paramHeaders : undefined;
+  const rawParams = permitted(crossed, { method, era, south, definition: target.server.definition });
   return {
     method,
     rawParams,
     name: south === 'modern' ? mirroredName(call, method, rawParams) : undefined,
-    headers: trace ? { ...mirrored, ...trace.headers } : mirrored,
+    headers: era === 'modern' && south === 'modern' ? call.paramHeaders : undefined,
     controller: call.controller,
     timeoutMs: target.server.definition.timeoutMs,
     onNotification: (message) => {

@@ -187,7 +187,7 @@ describe('a call', () => {
   });
 
   test('too many a minute are a 429 with a sentence; documents do not count', async () => {
-    const world = await gatewayWorld(picture(), { rateLimit: { perMinute: 2 } });
+    const world = await gatewayWorld(picture(), { rateLimits: { perUser: 2 } });
     for (let at = 0; at < 5; at++) expect((await get(world, '/tools/zoo/openapi.json')).status).toBe(200);
     await post(world, '/tools/zoo/bare', null);
     await post(world, '/tools/zoo/bare', null);

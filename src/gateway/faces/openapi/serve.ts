@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../../platform/errors.ts';
+import type { Turn } from '../../../platform/http/server.ts';
 import type { SnapshotServer } from '../../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../../call.ts';
 import { connectable } from '../../connect/connect-tool.ts';
@@ -27,6 +28,7 @@ export interface OpenApiParts {
 export interface OpenApiArrival extends ToolsPath {
   readonly requestId: string;
   readonly clientIp: string;
+  readonly turn: Turn;
 }
 
 /** Tools as HTTP routes, with the paths, bodies and answers of mcpo 0.0.20 (docs/openapi.md). Never rejects. */
@@ -63,11 +65,11 @@ export async function serveOpenApi(
 }
 
 function newFaceCall(gate: Gate, req: IncomingMessage, arrival: OpenApiArrival): Call {
-  const { path, target, requestId, clientIp } = arrival;
+  const { path, target, requestId, clientIp, turn } = arrival;
   const sealed = target.kind === 'tool' ? null : new URLSearchParams(req.url?.split('?')[1]).get('spec');
   const proof = () => followLink(sealed ?? '', gate.sealerFor(linkPurpose), path, gate.snapshot());
   return newCall(gate, {
-    ...{ face: 'openapi', req, requestId, clientIp, path },
+    ...{ face: 'openapi', req, requestId, clientIp, path, turn },
     ...(sealed !== null && { proof }),
     client: {
       notify: () => undefined,
@@ -77,7 +79,8 @@ function newFaceCall(gate: Gate, req: IncomingMessage, arrival: OpenApiArrival):
         }),
     },
     readMessage: async (call) => {
-      if (target.kind === 'tool') await readCall(call, target.tool, req, gate.settings.maxBodyBytes);
+      if (target.kind === 'tool')
+        await readCall(call, target.tool, req, gate.settings.maxBodyBytes('openapi'));
     },
   });
 }
