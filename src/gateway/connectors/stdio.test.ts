@@ -84,7 +84,9 @@ test('a command that does not exist is said to be that', async () => {
 });
 
 test('what starts a command behind walls may find no such program, and that is said to be that, too', async () => {
-  const { upstream } = worldOf((sink) => open(sink, { command: 'sh', args: ['-c', 'read -r line; exit 127'] }));
+  const { upstream } = worldOf((sink) =>
+    open(sink, { command: 'sh', args: ['-c', 'read -r line; exit 127'] }),
+  );
   const message = 'The server "fake" could not be started: its program was not found.';
   await expect(upstream.ready()).rejects.toMatchObject({ kind: 'unreachable', message });
 });
