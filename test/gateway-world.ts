@@ -257,7 +257,14 @@ function recorderOf(records: CallRecord[], accepting: () => boolean): Recorder {
     record: (call) => void records.push(call),
     accepting,
     flush: async () => undefined,
-    state: () => ({ queued: 0, spilled: 0, degradedSince: null, lost: 0, rejected: 0 }),
+    state: () => ({
+      queued: 0,
+      spilled: 0,
+      degradedSince: null,
+      diskRefusedSince: null,
+      lost: 0,
+      rejected: 0,
+    }),
     close: async () => undefined,
   };
 }

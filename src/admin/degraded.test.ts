@@ -3,7 +3,14 @@ import { degradedParts, partNames, type Watched } from './degraded.ts';
 
 const since = new Date('2026-11-20T10:00:00Z');
 const well = { staleSince: () => null };
-const recordsState = { queued: 2, spilled: 3, degradedSince: null, lost: 0, rejected: 0 };
+const recordsState = {
+  queued: 2,
+  spilled: 3,
+  degradedSince: null,
+  diskRefusedSince: null,
+  lost: 0,
+  rejected: 0,
+};
 
 /** Everything is well but for what a test says. */
 function watched(but: object = {}): Watched {
@@ -98,6 +105,12 @@ test('records that have no place any more are told as what they are: calls are r
   const state = () => ({ ...recordsState, degradedSince: since });
   const [found] = await degradedParts(watched({ recorder: { accepting: () => false, state } }));
   expect(found).toMatchObject({ part: 'records', since, meaning: expect.stringContaining('refused') });
+});
+
+test('a disk that takes no records is told of, though the database takes them', async () => {
+  const state = () => ({ ...recordsState, diskRefusedSince: since });
+  const [found] = await degradedParts(watched({ recorder: { accepting: () => true, state } }));
+  expect(found).toMatchObject({ part: 'records', since, meaning: expect.stringContaining('disk') });
 });
 
 test('each server that cannot be reached is a part of its own', async () => {

@@ -65,7 +65,12 @@ const parts: Readonly<Record<string, (o: Watched) => State | Promise<State>>> = 
         }
       : null,
   records: ({ recorder }) => {
-    const { degradedSince, queued, spilled } = recorder.state();
+    const { degradedSince, diskRefusedSince, queued, spilled } = recorder.state();
+    if (diskRefusedSince && degradedSince === null && recorder.accepting()) {
+      const meaning =
+        'The disk takes no records: a process that is killed would lose the last ones. The log says why.';
+      return away(diskRefusedSince, meaning);
+    }
     const waiting = `${queued + spilled} records wait in memory and on disk until the database is back`;
     if (recorder.accepting()) return away(degradedSince, `${waiting}.`);
     return { since: degradedSince, meaning: `${waiting}. There is no room for more: calls are refused.` };

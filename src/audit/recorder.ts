@@ -3,6 +3,7 @@ import type { Db } from '../platform/db/index.ts';
 import { within } from '../platform/deadline.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { Batch } from './batch.ts';
 import { trimmed } from './call-row.ts';
 import type { CallRecord } from './contract.ts';
 import { Sink } from './sink.ts';
@@ -11,10 +12,12 @@ import { openSpill, type Spill } from './spill.ts';
 export interface RecorderState {
   /** Records in memory, those being written included. */
   readonly queued: number;
-  /** Records in spill files. */
+  /** Records in spill files that are in memory no more. */
   readonly spilled: number;
   /** Since when the database takes no records; null while it does. */
   readonly degradedSince: Date | null;
+  /** Since when the disk takes no records, so that those in memory would be lost with the process; null while it does. */
+  readonly diskRefusedSince: Date | null;
   /** Records that are gone: torn by a crash, or refused by memory, disk and database alike. */
   readonly lost: number;
   /** Records set aside in `rejected-*.jsonl`, because the database refuses what is in them. */
@@ -23,7 +26,7 @@ export interface RecorderState {
 
 /** Takes records of calls off the hot path and brings them to `api_analytics`. */
 export interface Recorder {
-  /** Never throws, never waits. */
+  /** Never throws, never waits. On return the record is in a file that outlives the process, unless the disk refuses. */
   record(call: CallRecord): void;
   /** False when neither database nor disk takes records: refuse new calls rather than lose their records. */
   accepting(): boolean;
@@ -42,7 +45,7 @@ export interface RecorderOptions {
   readonly clock: Clock;
   /** Longest time that a record waits while the database is well. */
   readonly flushMs?: number;
-  /** Records in memory before they go to disk. */
+  /** Records in memory before they are on disk alone. */
   readonly maxInMemory?: number;
   readonly batchSize?: number;
   /** Longest wait for the database to take one batch. */
@@ -54,16 +57,18 @@ export interface RecorderOptions {
 }
 
 /**
- * Starts a recorder: bounded memory first, then disk, then `accepting()` turns false. Spill files of an earlier
+ * Starts a recorder: memory and disk first, then disk alone, then `accepting()` turns false. Spill files of an earlier
  * process are stored at the first flush. Throws `spill_unwritable` when the folder cannot be used.
  */
 export async function createRecorder(options: RecorderOptions): Promise<Recorder> {
-  const full = { ...defaults, ...options };
+  const given = { ...defaults, ...options };
+  // Batches are forgotten as a whole: several have to fit into memory.
+  const full = { ...given, batchSize: Math.min(given.batchSize, Math.ceil(given.maxInMemory / 4)) };
   const spill = await openSpill({
     dir: full.spillDir,
     clock: full.clock,
-    maxFileBytes: 8 * 1024 * 1024,
-    maxTotalBytes: full.maxSpillBytes,
+    log: full.log,
+    maxBytes: full.maxSpillBytes,
   });
   return new BatchedRecorder(full, spill);
 }
@@ -84,15 +89,17 @@ class BatchedRecorder implements Recorder {
   readonly #o: Required<RecorderOptions>;
   readonly #spill: Spill;
   readonly #sink: Sink;
-  #queue: CallRecord[] = [];
-  /** Taken from the queue while the database is asked to store them. */
-  #storing: CallRecord[] = [];
-  /** Taken from the queue while they are put on disk. */
-  #spilling: CallRecord[] = [];
+  /** Takes new records. */
+  #filling: Batch;
+  /** Those before it, the oldest first. */
+  #waiting: Batch[] = [];
+  /** What the database is asked to store. */
+  #storing: Batch | null = null;
+  /** Records of all of them, and of the one that is put on disk. */
+  #inMemory = 0;
   #storingRun: Promise<void> | null = null;
-  #spillingRun: Promise<void> | null = null;
+  #sheddingRun: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #diskRefuses = false;
   #lost = 0;
   #lostReported = 0;
   #phase: 'open' | 'closing' | 'closed' = 'open';
@@ -101,24 +108,28 @@ class BatchedRecorder implements Recorder {
     this.#o = options;
     this.#spill = spill;
     this.#sink = new Sink(options, spill);
+    this.#filling = spill.begin();
     if (!spill.isEmpty) this.#arm();
   }
 
   record(call: CallRecord): void {
     this.#o.seen(call);
     // Calls that were under way when accepting() turned false still end: room for twice the bound is left for them.
-    if (this.#phase !== 'open' || this.#inMemory() >= this.#o.maxInMemory * 2) {
+    if (this.#phase !== 'open' || this.#inMemory >= this.#o.maxInMemory * 2) {
       this.#lost += 1;
     } else {
-      this.#queue.push(trimmed(call));
-      if (this.#queue.length >= this.#o.maxInMemory && !this.#diskRefuses) void this.#startSpilling();
+      this.#filling.add(trimmed(call));
+      this.#inMemory += 1;
+      if (this.#filling.records.length >= this.#o.batchSize) this.#turnOver();
+      if (this.#inMemory >= this.#o.maxInMemory && this.#spill.refusedSince === null)
+        void this.#startShedding();
     }
     if (this.#timer === null && this.#phase === 'open') this.#arm();
   }
 
   accepting(): boolean {
-    const bound = this.#diskRefuses ? this.#o.maxInMemory : this.#o.maxInMemory * 1.5;
-    return this.#phase === 'open' && this.#inMemory() < bound;
+    const bound = this.#spill.refusedSince ? this.#o.maxInMemory : this.#o.maxInMemory * 1.5;
+    return this.#phase === 'open' && this.#inMemory < bound;
   }
 
   async flush(): Promise<void> {
@@ -129,9 +140,10 @@ class BatchedRecorder implements Recorder {
 
   state(): RecorderState {
     return {
-      queued: this.#inMemory(),
+      queued: this.#inMemory,
       spilled: this.#spill.size,
       degradedSince: this.#sink.degradedSince,
+      diskRefusedSince: this.#spill.refusedSince,
       lost: this.#lost + this.#sink.lost,
       rejected: this.#sink.rejected,
     };
@@ -143,19 +155,26 @@ class BatchedRecorder implements Recorder {
     if (this.#timer) clearTimeout(this.#timer);
     await within(this.#o.closeMs, 'too late', this.flush()).catch(() => undefined); // What is left goes to disk.
     this.#phase = 'closed';
-    await this.#spillingRun;
+    await this.#sheddingRun;
     // Also a batch that the database still holds: stored twice is stored once.
-    this.#queue = [...this.#storing, ...this.#queue];
-    this.#storing = [];
-    await this.#startSpilling();
-    this.#lost += this.#queue.length;
-    this.#queue = [];
-    await this.#spill.close();
+    if (this.#storing) this.#waiting.unshift(this.#storing);
+    this.#storing = null;
+    await this.#shed(0);
+    this.#lost += this.#inMemory;
+    this.#inMemory = 0;
     this.#reportLost();
   }
 
-  #inMemory(): number {
-    return this.#queue.length + this.#storing.length + this.#spilling.length;
+  #turnOver(): void {
+    this.#filling.close();
+    this.#waiting.push(this.#filling);
+    this.#filling = this.#spill.begin();
+  }
+
+  /** The oldest batch with records. The one that is being filled only when there is no other, so that few are small. */
+  #next(): Batch | null {
+    if (this.#waiting.length === 0 && this.#filling.records.length > 0) this.#turnOver();
+    return this.#waiting.shift() ?? null;
   }
 
   #arm(): void {
@@ -170,7 +189,7 @@ class BatchedRecorder implements Recorder {
     this.#reportLost();
     await this.#startStoring();
     this.#timer = null;
-    if (this.#phase === 'open' && (this.#inMemory() > 0 || !this.#spill.isEmpty)) this.#arm();
+    if (this.#phase === 'open' && (this.#inMemory > 0 || !this.#spill.isEmpty)) this.#arm();
   }
 
   #startStoring(): Promise<void> {
@@ -183,22 +202,36 @@ class BatchedRecorder implements Recorder {
   async #storeAll(): Promise<void> {
     let well = await this.#storeQueue();
     while (well && this.#phase === 'open' && !this.#spill.isEmpty) well = await this.#storeOldestFile();
-    if (!well && this.#queue.length >= this.#o.maxInMemory) void this.#startSpilling();
-    await this.#spillingRun;
+    if (!well && this.#inMemory >= this.#o.maxInMemory) void this.#startShedding();
+    await this.#sheddingRun;
   }
 
   async #storeQueue(): Promise<boolean> {
     // Once closed, what is left belongs to close(), even if the database answers after all.
-    while (this.#queue.length > 0 && this.#phase !== 'closed') {
-      this.#storing = this.#queue.splice(0, this.#o.batchSize);
-      const stored = await this.#sink.store(this.#storing);
+    while (this.#phase !== 'closed') {
+      const batch = this.#next();
+      if (batch === null) return true;
+      this.#storing = batch;
+      const stored = await this.#sink.store(batch.records);
       // close() may have taken the batch over meanwhile, to put it on disk.
-      if (!stored) this.#queue = [...this.#storing, ...this.#queue];
-      this.#storing = [];
-      if (!stored) return false;
-      this.#diskRefuses = false;
+      if (this.#storing !== batch) return false;
+      this.#storing = null;
+      if (!stored) {
+        this.#waiting.unshift(batch);
+        return false;
+      }
+      this.#inMemory -= batch.records.length;
+      await this.#discard(batch);
     }
     return true;
+  }
+
+  async #discard(batch: Batch): Promise<void> {
+    try {
+      await batch.discard();
+    } catch (error) {
+      this.#o.log.error({ error: messageOf(error) }, 'a spill file of call records cannot be removed');
+    }
   }
 
   async #storeOldestFile(): Promise<boolean> {
@@ -227,27 +260,32 @@ class BatchedRecorder implements Recorder {
     }
   }
 
-  #startSpilling(): Promise<void> {
-    this.#spillingRun ??= this.#spillQueue().finally(() => {
-      this.#spillingRun = null;
+  /** Goes on until half of the bound is free: what was forgotten has to be read again. */
+  #startShedding(): Promise<void> {
+    this.#sheddingRun ??= this.#shed(this.#o.maxInMemory / 2).finally(() => {
+      this.#sheddingRun = null;
     });
-    return this.#spillingRun;
+    return this.#sheddingRun;
   }
 
-  async #spillQueue(): Promise<void> {
-    while (this.#queue.length > 0) {
-      this.#spilling = this.#queue.splice(0, this.#o.batchSize);
-      try {
-        await this.#spill.append(this.#spilling);
-        this.#diskRefuses = false;
-      } catch (error) {
-        if (!this.#diskRefuses)
-          this.#o.log.error({ error: messageOf(error) }, 'the disk takes no call records');
-        this.#diskRefuses = true;
-        this.#queue = [...this.#spilling, ...this.#queue];
+  async #shed(down: number): Promise<void> {
+    while (this.#inMemory > down) {
+      const batch = this.#next();
+      if (batch === null) return;
+      if (!(await this.#keep(batch))) {
+        this.#waiting.unshift(batch);
+        return;
       }
-      this.#spilling = [];
-      if (this.#diskRefuses) return;
+      this.#inMemory -= batch.records.length;
+    }
+  }
+
+  async #keep(batch: Batch): Promise<boolean> {
+    try {
+      await this.#spill.keep(batch);
+      return true;
+    } catch {
+      return false; // The disk is known to refuse, and the log says why.
     }
   }
 

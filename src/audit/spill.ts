@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 import { makeDirectory } from '../platform/make-directory.ts';
+import { Batch } from './batch.ts';
 import type { CallRecord } from './contract.ts';
+import { Disk } from './disk.ts';
 import { spillUnwritable } from './errors.ts';
 
 /** A record that the database refuses for what is in it, with the reason. */
@@ -16,9 +19,9 @@ export interface SpillOptions {
   /** Belongs to this process alone. */
   readonly dir: string;
   readonly clock: Clock;
-  readonly maxFileBytes: number;
-  /** Of all waiting files together; an append that would exceed it is refused. */
-  readonly maxTotalBytes: number;
+  readonly log: Log;
+  /** Of all files with records together; what would exceed it is refused. */
+  readonly maxBytes: number;
 }
 
 /** What one file held: its records, and what could not be read as one. */
@@ -32,16 +35,13 @@ export interface SpillFile {
 
 interface Waiting {
   readonly name: string;
-  records: number;
-  bytes: number;
-}
-
-interface Active extends Waiting {
-  readonly handle: FileHandle;
+  readonly records: number;
+  readonly bytes: number;
 }
 
 const prefix = 'calls-';
 const rejectedPrefix = 'rejected-';
+const maxRejectedBytes = 8 * 1024 * 1024;
 
 /** Opens the folder, creating it with mode 0700, and counts what an earlier process left there. */
 export async function openSpill(options: SpillOptions): Promise<Spill> {
@@ -63,42 +63,56 @@ export async function openSpill(options: SpillOptions): Promise<Spill> {
   }
 }
 
-/** Call records on disk while the database is away: JSON lines, fsync'd per batch, oldest file first. */
+/** Call records on disk: a file for each batch that is not stored yet. */
 export class Spill {
   readonly #o: SpillOptions;
+  /** Files whose records are in memory no more, the oldest first. */
   readonly #waiting: Waiting[];
+  readonly #disk: Disk;
   #rejectedBytes: number;
-  #active: Active | null = null;
   #sequence = 0;
-  // Appends and rotation take turns, so that a file is never read while it is written.
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SpillOptions, waiting: Waiting[], rejectedBytes: number) {
     this.#o = options;
     this.#waiting = waiting;
     this.#rejectedBytes = rejectedBytes;
+    this.#disk = new Disk(options);
+    for (const { bytes } of waiting) this.#disk.give(-bytes);
+  }
+
+  /** Since when the disk takes no records; null while it does. */
+  get refusedSince(): Date | null {
+    return this.#disk.refusedSince;
   }
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** Records that wait on disk. */
+  /** Records that wait on disk alone. */
   get size(): number {
     return this.#waiting.reduce((sum, file) => sum + file.records, 0);
   }
 
-  /** Resolves when the records are on the disk; rejects, with none of them written, when it takes no more. */
-  append(records: readonly CallRecord[]): Promise<void> {
-    return this.#inTurn(() => this.#append(records));
+  /** An empty batch; its file is made with its first record. */
+  begin(): Batch {
+    // Sorts by age: the time has 13 digits until the year 2286.
+    const order = `${this.#o.clock()}-${String(this.#sequence++).padStart(6, '0')}`;
+    const name = `${prefix}${order}-${randomBytes(4).toString('hex')}.jsonl`;
+    return new Batch(path.join(this.#o.dir, name), this.#disk);
   }
 
-  /** The oldest waiting file, or null. Later appends go to another file. One that cannot be read is skipped. */
+  /** Resolves when all of the batch is safe on the disk, so that memory may forget it; rejects when the disk refuses. */
+  async keep(batch: Batch): Promise<void> {
+    await batch.keep();
+    await syncFolder(this.#o.dir);
+    const name = path.basename(batch.path);
+    this.#waiting.push({ name, records: batch.records.length, bytes: batch.bytes });
+  }
+
+  /** The oldest waiting file, or null. One that cannot be read is skipped. */
   async oldest(): Promise<SpillFile | null> {
-    const name = await this.#inTurn(async () => {
-      await this.#closeActive();
-      return this.#waiting[0]?.name;
-    });
+    const name = this.#waiting[0]?.name;
     if (name === undefined) return null;
     try {
       return { name, ...parse(await readFile(path.join(this.#o.dir, name), 'utf8')) };
@@ -118,7 +132,7 @@ export class Spill {
   /** Sets records aside for a person to look at: `rejected-*.jsonl`, never read again. */
   async reject(refusals: readonly Refusal[]): Promise<void> {
     const content = toLines(refusals);
-    if (this.#rejectedBytes + content.length > this.#o.maxFileBytes) {
+    if (this.#rejectedBytes + content.length > maxRejectedBytes) {
       throw new Error(`The rejected-*.jsonl files in ${this.#o.dir} are full; look at them and delete them.`);
     }
     const day = new Date(this.#o.clock()).toISOString().slice(0, 10);
@@ -132,65 +146,10 @@ export class Spill {
     this.#rejectedBytes += content.length;
   }
 
-  close(): Promise<void> {
-    return this.#inTurn(() => this.#closeActive());
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined); // Whoever asked for the work is told; the next one goes on.
-    return done;
-  }
-
-  async #append(records: readonly CallRecord[]): Promise<void> {
-    const content = toLines(records);
-    const total = this.#waiting.reduce((sum, file) => sum + file.bytes, 0);
-    const { dir, maxTotalBytes } = this.#o;
-    if (total + content.length > maxTotalBytes) throw new Error(`The spill files in ${dir} are full.`);
-    const file = await this.#fileFor(content.length);
-    try {
-      await file.handle.appendFile(content);
-      await file.handle.datasync();
-    } catch (error) {
-      await this.#cutBack(file);
-      throw error;
-    }
-    file.bytes += content.length;
-    file.records += records.length;
-  }
-
-  // Half a batch may stand there: cut it off, for the batch stays in memory and the next line must not join it.
-  async #cutBack(file: Active): Promise<void> {
-    try {
-      await file.handle.truncate(file.bytes);
-    } finally {
-      await this.#closeActive();
-    }
-    if (file.records === 0) await this.remove(file.name);
-  }
-
   #forget(name: string): void {
     const at = this.#waiting.findIndex((file) => file.name === name);
-    if (at >= 0) this.#waiting.splice(at, 1);
-  }
-
-  async #fileFor(bytes: number): Promise<Active> {
-    if (this.#active && this.#active.bytes + bytes <= this.#o.maxFileBytes) return this.#active;
-    await this.#closeActive();
-    // Sorts by age: the time has 13 digits until the year 2286.
-    const order = `${this.#o.clock()}-${String(this.#sequence++).padStart(6, '0')}`;
-    const name = `${prefix}${order}-${randomBytes(4).toString('hex')}.jsonl`;
-    const handle = await open(path.join(this.#o.dir, name), 'ax', 0o600);
-    this.#active = { name, handle, records: 0, bytes: 0 };
-    this.#waiting.push(this.#active);
-    await syncFolder(this.#o.dir);
-    return this.#active;
-  }
-
-  async #closeActive(): Promise<void> {
-    const active = this.#active;
-    this.#active = null;
-    await active?.handle.close();
+    const [file] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    this.#disk.give(file?.bytes ?? 0);
   }
 }
 

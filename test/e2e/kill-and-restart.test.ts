@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { testDatabaseUrl } from '../database.ts';
 import { askModern, openSession, textOf } from './clients.ts';
-import { configOf, eventually, type Gate, startGate } from './gate.ts';
+import { configOf, eventually, type Gate, query, startGate } from './gate.ts';
 import { runProgram } from './program.ts';
 
 const stdio = fileURLToPath(new URL('../fakes/hostile-stdio.ts', import.meta.url));
@@ -118,6 +118,41 @@ test('kill -9 under load loses no admin change that was acknowledged and leaves 
   await eventually('no server is left', () => marked().length === 0);
   await gate.close();
 }, 120_000);
+
+test('kill -9 under load loses no record of an answered call: the next start stores them, each once', async () => {
+  const gate = await startGate({ config: withServers() });
+  const { call } = await startAll(gate);
+  let [sent, answered, killed] = [0, 0, false];
+  const load = Array.from({ length: 16 }, async () => {
+    while (!killed) {
+      sent += 1;
+      const answer = await call('honest__echo', { text: 'x' }).catch(() => undefined);
+      if (answer?.text === 'x') answered += 1;
+    }
+  });
+  await eventually('calls', () => answered >= 500);
+  await gate.kill('SIGKILL');
+  killed = true;
+  await Promise.all(load);
+
+  const next = await gate.again();
+  const recorded = async () => {
+    const [row] = await query(
+      next.databaseUrl ?? '',
+      `select count(*)::int as count from mcp_proxy.api_analytics where tool = 'echo'`,
+    );
+    return Number(row?.['count']);
+  };
+  // One more, for the call that found the server ready.
+  await eventually('every answered call is recorded', async () => (await recorded()) >= answered + 1);
+  await eventually('nothing waits', () => spilledIn(next).length === 0);
+  expect(await recorded()).toBeLessThanOrEqual(sent + 1);
+}, 120_000);
+
+/** Files with records that are not in the database yet. */
+function spilledIn(gate: Gate): string[] {
+  return readdirSync(path.join(gate.folder, 'data', 'spill')).filter((name) => name.startsWith('calls-'));
+}
 
 test('Ctrl-C ends it with code 0 and leaves no process, with calls under way and streams open', async () => {
   const gate = await startGate({ config: withServers() });
