@@ -39,6 +39,7 @@ export async function identityWorld(
   let ahead = 0;
   let issuers: readonly OidcIssuer[] = [];
   let groupsOfOpenWebUi = false;
+  let unnamedKeysOfOpenWebUi = false;
   const clock = () => Date.now() + ahead;
   const start = () =>
     createIdentity({
@@ -46,7 +47,7 @@ export async function identityWorld(
       changes,
       directory: () => snapshot.current(),
       issuers: () => issuers,
-      openWebUi: () => ({ groups: groupsOfOpenWebUi }),
+      openWebUi: () => ({ groups: groupsOfOpenWebUi, unnamedKeys: unnamedKeysOfOpenWebUi }),
       settings: {
         ...{ publicUrl, adminToken: o.adminToken, openWebUiJwtSecret: o.openWebUiJwtSecret },
         openWebUiUrl: o.openWebUiUrl,
@@ -88,6 +89,10 @@ export async function identityWorld(
     /** Whether groups of Open WebUI count from now on. */
     countGroupsOfOpenWebUi(count: boolean) {
       groupsOfOpenWebUi = count;
+    },
+    /** Whether keys that Open WebUI does not tell about go on from now on. */
+    letUnnamedKeysOfOpenWebUi(go: boolean) {
+      unnamedKeysOfOpenWebUi = go;
     },
     /** A process that knows nothing yet but what is stored. */
     async restart() {

@@ -7,9 +7,10 @@ import { afterEach } from 'vitest';
 import type { Access } from '../src/access/index.ts';
 import type { Snapshot } from '../src/access/snapshot.ts';
 import { openWebUiMount, signingKeysMount } from '../src/gateway/index.ts';
-import type { UpstreamTimes } from '../src/gateway/openwebui/upstream.ts';
+import type { OpenWebUiOptions } from '../src/gateway/openwebui/mount.ts';
 import { createIdentitySigner } from '../src/identity/index.ts';
 import { systemClock as clock } from '../src/platform/clock.ts';
+import { AppError } from '../src/platform/errors.ts';
 import { listen } from '../src/platform/http/listen.ts';
 import { createHttpServer } from '../src/platform/http/server.ts';
 import { createLog } from '../src/platform/log.ts';
@@ -37,7 +38,9 @@ export interface OpenWebUiWorldOptions {
   readonly url?: string;
   readonly publicUrl?: string;
   readonly dropped?: readonly string[];
-  readonly times?: Partial<UpstreamTimes>;
+  readonly times?: OpenWebUiOptions['times'];
+  /** What the gate says with every answer. */
+  readonly said?: readonly (readonly [string, string])[];
   readonly world?: Parameters<typeof gatewayWorld>[1];
 }
 
@@ -51,6 +54,11 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
     ...{ secret: randomBytes(32), issuer: publicUrl, audience: 'http://open-webui:8080', clock },
   });
   const asked: string[] = [];
+  const forgotten: string[] = [];
+  /** Sessions that count no more; `all`: nobody can tell. */
+  const ended = new Set<string>();
+  /** Nobody is told whose a session is before. */
+  const lookups: { until: Promise<void> | undefined } = { until: undefined };
   const mount = openWebUiMount({
     gate: inner.gateway.gate,
     live: {
@@ -65,9 +73,13 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
     dropped: () => o.dropped ?? [],
     visitors: {
       sign: (facts) => signer.headers(facts),
+      forget: (token) => void forgotten.push(token),
       visitorOf: async (token) => {
         asked.push(token);
-        const [, name] = /^session-(\w+)$/.exec(token) ?? [];
+        await lookups.until;
+        if (ended.has('all')) throw new AppError('identity_unavailable', 503, 'Not now.');
+        if (ended.has(token)) return undefined;
+        const [, name] = /^session-(\w+)(?:\.x\.y)?$/.exec(token) ?? [];
         if (name === undefined) return undefined;
         const principal = caller(`${name}@acme.com`, { authSource: 'open-webui' });
         return { principal, displayName: 'Älice Ümlaut' };
@@ -77,7 +89,7 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
   });
   const server = createHttpServer({
     mounts: [inner.gateway, signingKeysMount(signer), mount],
-    guard: { check: () => ({ ok: true, headers: [] }) },
+    guard: { check: () => ({ ok: true, headers: o.said ?? [] }) },
     limit: () => 0,
     log: createLog('silent'),
   });
@@ -90,7 +102,7 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
   });
   const url = `http://127.0.0.1:${port}`;
   return {
-    ...{ site, url, port, mount, signer, asked, records: inner.records, inner },
+    ...{ site, url, port, mount, signer, asked, forgotten, ended, lookups, records: inner.records, inner },
     /** Another picture is in force from now on. */
     change(next: Picture) {
       inner.change(next);

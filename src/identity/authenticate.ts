@@ -7,7 +7,7 @@ import { createSignIns, type SignIns } from './browser/sign-ins.ts';
 import { createChallenge, resourceMetadata } from './challenge.ts';
 import type { OidcIssuer, OpenWebUiFile } from './contract.ts';
 import type { Directory } from './directory.ts';
-import { CredentialRefused } from './errors.ts';
+import { CredentialRefused, openWebUiKeyUnnamed } from './errors.ts';
 import { createFetchJson, type FetchJson } from './oidc/fetch-json.ts';
 import { createMapping } from './oidc/mapping.ts';
 import { createTrustedIssuers } from './oidc/trusted-issuers.ts';
@@ -31,7 +31,7 @@ export interface IdentityDeps {
   readonly directory: () => Directory;
   /** The same array until the configuration changes. */
   readonly issuers: () => readonly OidcIssuer[];
-  readonly openWebUi: () => Pick<OpenWebUiFile, 'groups'>;
+  readonly openWebUi: () => Pick<OpenWebUiFile, 'groups' | 'unnamedKeys'>;
   readonly settings: {
     readonly publicUrl: string;
     readonly adminToken: string | undefined;
@@ -68,9 +68,12 @@ export interface Identity {
   speaksForMany(authorization: string | undefined): boolean;
   /**
    * Whom a token stands for at Open WebUI; undefined: nobody that is let in there. Rejects with `identity_unavailable`
-   * (503) while Open WebUI cannot be asked. Whether the person may do anything here is for the caller to check.
+   * (503) while Open WebUI cannot be asked, and with `open_webui_key_unnamed` (403) when it takes the token and does not
+   * tell whose it is. Whether the person may do anything here is for the caller to check.
    */
   visitorOf(token: string, clientIp: string): Promise<Visitor | undefined>;
+  /** Open WebUI is asked about this token again when it comes next. */
+  forgetVisitor(token: string): void;
   /** Loads the tokens anew, so that a change made here counts at once. */
   refreshTokens(): Promise<void>;
   close(): Promise<void>;
@@ -145,7 +148,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity & Sig
       return key.expiresAt === null || clock() < key.expiresAt;
     },
     visitorOf: (token, clientIp) =>
-      visitorOf(openWebUi, credentialOf({ header: () => undefined, clientIp, path: '/' }, token)),
+      visitorOf(openWebUi, credentialOf({ header: () => undefined, clientIp, path: '/' }, token), deps),
+    forgetVisitor: (token) => openWebUi?.forget(digestOf(token)),
     ...createSignIns({ trusted, mapping: createMapping({ provisioning, log }), directory }),
     refreshTokens: () => tokens.refresh(),
     async close() {
@@ -182,13 +186,16 @@ function neighbours(
 async function visitorOf(
   sessions: OpenWebUiSessions | undefined,
   credential: Credential,
+  { openWebUi }: Pick<IdentityDeps, 'openWebUi'>,
 ): Promise<Visitor | undefined> {
   if (!sessions?.recognises(credential)) return undefined;
   try {
     return await sessions.visitor(credential);
   } catch (error) {
-    if (error instanceof CredentialRefused) return undefined;
-    throw error;
+    if (!(error instanceof CredentialRefused)) throw error;
+    // Somebody's who is known there: as nobody's it would let in a person who is disabled here.
+    if (error.reason === 'session_forbidden' && !openWebUi().unnamedKeys) throw openWebUiKeyUnnamed();
+    return undefined;
   }
 }
 

@@ -84,6 +84,12 @@ const openWebUiFile = z.strictObject({
     .describe(
       'Whether groups that people are in there count here too, by name or by id in `externalIds`. Needs OPEN_WEBUI_URL, and counts for those who come with a session of Open WebUI. It renews them only when somebody signs in, so prefer the groups of your sign-in service.',
     ),
+  unnamedKeys: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether keys go on to Open WebUI that it takes without telling whose they are: its API keys from 0.12 on. Somebody who is disabled here can go on using theirs, until it is deleted there.',
+    ),
   stripHeaders: z
     .array(z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,100}$/, 'must be the name of a header'))
     .max(100)

@@ -37,6 +37,14 @@ export function openWebUiUnreachable(cause: unknown): AppError {
   );
 }
 
+/** Open WebUI takes a key that it does not tell about: a person who is disabled here might be behind it. */
+export const openWebUiKeyUnnamed = () =>
+  new AppError(
+    'open_webui_key_unnamed',
+    403,
+    'Open WebUI does not say whose key this is; use a session of Open WebUI, or ask an administrator to allow such keys here (identity.openWebUi.unnamedKeys).',
+  );
+
 export const userNotFound = () =>
   new AppError('user_not_found', 404, 'There is no user with this e-mail address; add the user first.');
 

@@ -9,6 +9,7 @@ export type { Visitor } from './providers/open-webui-session.ts';
 export { createSessionCheck, type SessionCheck } from './open-webui/session-check.ts';
 export {
   createIdentitySigner,
+  signatureHeader,
   type IdentitySigner,
   type SignedIdentity,
 } from './open-webui/signed-identity.ts';

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 /** The 16 bytes of an IPv6 address that `net.isIP` accepts, without a zone. */
 export function ipv6Bytes(address: string): number[] {
   // A dotted tail (::ffff:10.0.0.1) stands for the last two groups.
@@ -10,6 +12,20 @@ export function ipv6Bytes(address: string): number[] {
   const after = groups(tail ?? '');
   const zeros = Array<number>(16 - before.length - after.length).fill(0);
   return [...before, ...zeros, ...after];
+}
+
+/**
+ * What stands for everybody at an address. Of IPv6 the first 64 bits count: who has one such address has 2^64 of them
+ * (RFC 4291 section 2.5.1).
+ */
+export function networkOf(address: string): string {
+  return isIPv6(address) ? network(address) : address;
+}
+
+function network(address: string): string {
+  const bytes = ipv6Bytes(address.replace(/%.*$/, '')).slice(0, 8);
+  const parts = [0, 2, 4, 6].map((at) => (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16));
+  return `${parts.join(':')}::/64`;
 }
 
 /**

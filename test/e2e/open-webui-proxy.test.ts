@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { startOpenWebUi } from '../fakes/open-webui.ts';
 import { startSite } from '../fakes/open-webui-site.ts';
 import { handshakeText, rawConnection, valuesOf } from '../open-webui-world.ts';
+import { goodbyeIn } from '../web-socket.ts';
 import { eventually, type Gate, query, startGate } from './gate.ts';
 import { runProgram } from './program.ts';
 
@@ -145,6 +146,17 @@ test('WEBUI_SECRET_KEY without the Redis that tells of ended sessions is refused
   expect(code).not.toBe(0);
   expect(printed).toContain('OPEN_WEBUI_REDIS_URL');
   expect(printed).not.toContain('a long secret');
+});
+
+test('when Toolgate stops, sockets are told to come back', async () => {
+  const leaving = await startGate({ config, env: { OPEN_WEBUI_URL: site.origin } });
+  const { port, host } = new URL(leaving.url);
+  const handshake = handshakeText('/ws/socket.io/').replace('chat.acme.com', host);
+  const socket = await rawConnection(Number(port), handshake);
+  await expect.poll(socket.text).toContain('hello');
+  await leaving.close();
+  await socket.closed;
+  expect(goodbyeIn(socket.text())?.code).toBe(1012);
 });
 
 test('when Open WebUI ends, people are told, and the gate says so', async () => {

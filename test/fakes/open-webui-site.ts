@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { messagesOf, serverFrame } from '../web-socket.ts';
 
 /** A request as it arrived. */
 export interface Arrived {
@@ -25,8 +26,12 @@ export interface Site {
   /** Answers under way at `/stream`, `/hold` and `/unread`, oldest first. */
   readonly held: ServerResponse[];
   readonly requests: IncomingMessage[];
-  /** Sockets that were opened. */
+  /** Sockets that were opened; each says hello, and repeats every text message. */
   readonly sockets: Socket[];
+  /** Text messages that arrived. */
+  readonly heard: string[];
+  /** Further headers of a handshake that is accepted. */
+  agreed: string;
   /** Answers before any of the routes; true: it has. */
   before: ((req: IncomingMessage, res: ServerResponse) => boolean) | undefined;
   /** What a handshake is answered with instead of being accepted. */
@@ -51,16 +56,21 @@ export async function startSite(port = 0): Promise<Site> {
     site.sockets.push(socket);
     socket.on('error', () => undefined);
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n');
-    socket.write('Sec-WebSocket-Accept: yes\r\nSet-Cookie: toolgate_session=planted\r\n\r\nhello');
-    if (head.length > 0) socket.write(head);
-    socket.on('data', (part: Buffer) => socket.write(part));
+    socket.write(`Sec-WebSocket-Accept: yes\r\nSet-Cookie: toolgate_session=planted\r\n${site.agreed}\r\n`);
+    socket.write(serverFrame('hello'));
+    const hear = messagesOf((text) => {
+      site.heard.push(text);
+      socket.write(serverFrame(text));
+    });
+    hear(head);
+    socket.on('data', hear);
     socket.on('end', () => socket.end());
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const { port: own } = server.address() as AddressInfo; // a TCP server has no other kind
   const site: Site = {
     ...{ origin: `http://127.0.0.1:${own}`, port: own, arrived: [], held: [], requests: [], sockets: [] },
-    ...{ before: undefined, refuseSocket: undefined },
+    ...{ before: undefined, refuseSocket: undefined, heard: [], agreed: '' },
     last(path) {
       const found = site.arrived.findLast(({ url }) => url.startsWith(path));
       if (!found) throw new Error(`nothing arrived at ${path}`);

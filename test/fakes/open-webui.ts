@@ -23,6 +23,8 @@ interface FakeOpenWebUi extends Loopback {
   humansOnly: boolean;
   /** What answers instead of the two routes; undefined: they themselves. */
   instead: ((path: string, response: ServerResponse) => void) | undefined;
+  /** Keeps an answer until `go` is called; true: it does. */
+  hold: ((token: string | undefined, go: () => void) => boolean) | undefined;
   account(email: string, more?: Partial<Omit<FakeAccount, 'id' | 'email'>>): FakeAccount;
   /** A session token, as `create_token` makes it. */
   session(account: FakeAccount, o?: { claims?: object; secret?: string; alg?: string }): Promise<string>;
@@ -60,6 +62,7 @@ export async function startOpenWebUi(): Promise<FakeOpenWebUi> {
     fake.asked[path] = (fake.asked[path] ?? 0) + 1;
     if (fake.instead) return fake.instead(path, response);
     const [scheme, token] = (request.headers.authorization ?? '').split(' ');
+    await new Promise<void>((go) => void (fake.hold?.(token, go) || go()));
     if (scheme !== 'Bearer' || !token) return send(response, 401, { detail: 'Not authenticated' });
     const found = await whose(token);
     if (typeof found === 'string') return send(response, 401, { detail: found });
@@ -92,6 +95,7 @@ export async function startOpenWebUi(): Promise<FakeOpenWebUi> {
     asked: {},
     humansOnly: false,
     instead: undefined,
+    hold: undefined,
     account(email, more = {}) {
       const made: FakeAccount = {
         id: randomUUID(),

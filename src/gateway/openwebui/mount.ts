@@ -1,26 +1,32 @@
 // Open WebUI behind the gate: everything that is not the gate's own goes there.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Access } from '../../access/index.ts';
+import { type Access, rightsOf } from '../../access/index.ts';
 import { isLoopbackName } from '../../platform/http/form.ts';
 import type { Arrival, Mount } from '../../platform/http/server.ts';
 import { isUpgrade } from '../../platform/http/upgrade.ts';
-import { type Call, type Gate, principalOf } from '../call.ts';
+import { networkOf } from '../../platform/net-address.ts';
+import type { Call, Gate } from '../call.ts';
 import { newCall } from '../faces/new-call.ts';
 import { spanOf } from '../observe/call-span.ts';
 import { runPipeline } from '../pipeline.ts';
 import { answerTrouble } from './answer-trouble.ts';
-import { OpenExchanges } from './open-exchanges.ts';
-import { isAsset, isCostly, isOpenWebUis, templateOf } from './paths.ts';
+import { OpenAnswers } from './open-answers.ts';
+import { isAsset, isCostly, isOpenWebUis, isSignOut, isSocketIo, templateOf } from './paths.ts';
 import { goesInCircles, socketNeedsSession, socketWithBody } from './refusals.ts';
 import { type Ended, type Exchange, hasBodyOf, relayHttp } from './relay-http.ts';
 import { relaySocket } from './relay-socket.ts';
 import { framing, requestHeaders } from './request-headers.ts';
 import { type Shown, shownCredential } from './shown-credential.ts';
+import { type Judged, OpenSockets } from './sockets/open-sockets.ts';
 import { Upstream, type UpstreamTimes } from './upstream.ts';
 import { recognise, type Visitors } from './visitor.ts';
 
+/** How often the sessions of open sockets are looked at: an answer counts for a minute, so little later one that ended is known. */
+const socketCheckMs = 5_000;
 /** A client may take so long to upload a file, in milliseconds. */
 const uploadMs = 60 * 60_000;
+/** Somebody without a session may take so long to say all of a request: there is nothing large for them to send. */
+const strangerMs = 60_000;
 
 export interface OpenWebUiOptions {
   readonly gate: Gate;
@@ -32,7 +38,7 @@ export interface OpenWebUiOptions {
   readonly via: string;
   /** Further names of headers that no client may send; read with each request. */
   readonly dropped: () => readonly string[];
-  readonly times?: Partial<UpstreamTimes> | undefined;
+  readonly times?: Partial<UpstreamTimes & { socketCheckMs: number; strangerMs: number }> | undefined;
 }
 
 export interface OpenWebUiMount extends Mount {
@@ -45,9 +51,16 @@ export interface OpenWebUiMount extends Mount {
 
 export function openWebUiMount(o: OpenWebUiOptions): OpenWebUiMount {
   const upstream = new Upstream({ url: o.url, log: o.gate.log, clock: o.gate.clock, times: o.times });
-  const open = new OpenExchanges();
+  const answers = new OpenAnswers();
+  const sockets = new OpenSockets({
+    judge: (token, clientIp) => judge(o, token, clientIp),
+    checkMs: o.times?.socketCheckMs ?? socketCheckMs,
+  });
   const front = new URL(o.publicUrl);
-  const stop = o.live.onChange((snapshot) => open.recheck(snapshot));
+  const stop = o.live.onChange((snapshot) => {
+    answers.recheck(snapshot);
+    sockets.recheck(snapshot);
+  });
   return {
     takes: isOpenWebUis,
     hasSockets: true,
@@ -56,27 +69,39 @@ export function openWebUiMount(o: OpenWebUiOptions): OpenWebUiMount {
     requestMs: uploadMs,
     async serve(req, res, arrival) {
       try {
-        await new Visit(o, { upstream, open, front, req, res, arrival }).run();
+        await new Visit(o, { upstream, answers, sockets, front, req, res, arrival }).run();
       } catch (error) {
         answerTrouble(error, { req, res, requestId: arrival.requestId });
       }
     },
     awaySince: () => upstream.awaySince(),
-    sockets: () => open.sockets,
-    leave: () => open.leave(),
+    sockets: () => sockets.count,
+    // What Open WebUI writes while it answers comes through them.
+    leavesLast: true,
+    leave: () => sockets.leave(),
     close() {
       stop();
-      open.close();
+      answers.close();
+      sockets.close();
       upstream.close();
     },
   };
+}
+
+/** Whose a token is that was named on a socket, judged as the token of a request is. */
+async function judge({ visitors, gate }: OpenWebUiOptions, token: string, clientIp: string): Promise<Judged> {
+  const visitor = await visitors.visitorOf(token, clientIp);
+  if (!visitor) return 'stranger';
+  const { principal } = visitor;
+  return rightsOf(gate.snapshot(), principal, gate.clock()).disabled ? 'disabled' : { person: principal.id };
 }
 
 interface Visited {
   readonly upstream: Upstream;
   /** PUBLIC_URL. */
   readonly front: URL;
-  readonly open: OpenExchanges;
+  readonly answers: OpenAnswers;
+  readonly sockets: OpenSockets;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly arrival: Arrival;
@@ -124,46 +149,57 @@ class Visit {
   }
 
   async #relay(call: Call): Promise<void> {
-    const { req, res, upstream, open, arrival } = this.#at;
+    const { req, res, upstream, answers, sockets, arrival } = this.#at;
     const dropped = this.#o.dropped();
     if (isUpgrade(req)) return this.#relaySocket(call, dropped);
-    const release = open.reserveAnswer({ person: call.principal?.id, address: arrival.clientIp });
+    // Open WebUI without WebSockets: what is said in a body is not read here.
+    if (isSocketIo(arrival.path) && !call.principal) throw socketNeedsSession();
+    const network = networkOf(arrival.clientIp);
+    const isReading = !isCostly(req.method ?? '') && !hasBodyOf(req);
+    const release = answers.reserve({ person: call.principal?.id, network, isReading });
     const headers = [...this.#headers(call, dropped), ...framing(req)];
     const end = () => void res.destroy();
-    const done = call.principal ? open.hold(call.principal.id, end) : () => undefined;
+    const done = call.principal
+      ? answers.hold(call.principal.id, end)
+      : endUnlessSaid(req, end, this.#o.times?.strangerMs ?? strangerMs);
     try {
       note(call, await relayHttp({ req, res, upstream, headers, dropped }));
     } finally {
       done();
       release();
     }
+    const { token } = this.#shown;
+    if (token === undefined || !isSignOut(arrival.path)) return;
+    this.#o.visitors.forget(token);
+    void sockets.checkToken(token);
   }
 
   async #relaySocket(call: Call, dropped: readonly string[]): Promise<void> {
-    const { req, res, upstream, open } = this.#at;
-    if (!call.principal) throw socketNeedsSession();
+    const { req, res, upstream, sockets, arrival } = this.#at;
+    const isHeard = isSocketIo(arrival.path);
+    if (!call.principal && !isHeard) throw socketNeedsSession();
     if (hasBodyOf(req)) throw socketWithBody();
-    const headers = [...this.#headers(call, dropped), 'Connection', 'Upgrade', 'Upgrade', 'websocket'];
-    const release = open.reserveSocket(principalOf(call).id);
-    let opened: Awaited<ReturnType<typeof relaySocket>>;
-    try {
-      opened = await relaySocket({ req, res, upstream, headers, dropped } satisfies Exchange);
-    } catch (error) {
-      release();
+    const { token } = this.#shown;
+    const shown = call.principal && token !== undefined ? { token, person: call.principal.id } : undefined;
+    const { clientIp } = arrival;
+    const socket = sockets.open({ clientIp, network: networkOf(clientIp), shown });
+    // Compressed, it could not be read.
+    const passed = this.#headers(call, [...dropped, 'sec-websocket-extensions']);
+    const headers = [...passed, 'Connection', 'Upgrade', 'Upgrade', 'websocket'];
+    const exchange: Exchange = { req, res, upstream, headers, dropped };
+    const opened = await relaySocket(exchange, isHeard ? socket : undefined).catch((error: unknown) => {
+      socket.release();
       throw error;
-    }
+    });
     if (!opened.isOpen) {
-      release();
+      socket.release();
       return note(call, opened.ended);
     }
     call.status = 101;
-    const done = open.holdSocket(call.principal.id, opened.end);
-    void opened.closed.then(() => {
-      done();
-      release();
-    });
+    socket.attach(opened.end);
+    void opened.closed.then(() => socket.release());
     // Disabled while the handshake was under way.
-    open.recheck(this.#o.gate.snapshot());
+    socket.recheck(this.#o.gate.snapshot());
   }
 
   #headers(call: Call, dropped: readonly string[]): string[] {
@@ -182,6 +218,12 @@ class Visit {
       protocol: protocol === 'https:' ? 'https' : 'http',
     });
   }
+}
+
+/** Ends a request of which not all has come by then. Returns what forgets it. */
+function endUnlessSaid(req: IncomingMessage, end: () => void, ms: number): () => void {
+  const timer = setTimeout(() => req.complete || end(), ms).unref();
+  return () => clearTimeout(timer);
 }
 
 /** The public name, whatever was asked for: links and redirects are made of it. This machine has several names. */

@@ -19,6 +19,20 @@ export function isCostly(method: string): boolean {
   return !safeMethods.includes(method);
 }
 
+/** Socket.IO, however it is spelled: Open WebUI decodes a path before it looks. */
+export function isSocketIo(path: string): boolean {
+  return plain(path).startsWith('/ws/');
+}
+
+/** Somebody signs out there. */
+export function isSignOut(path: string): boolean {
+  return plain(path).replace(/\/$/, '') === '/api/v1/auths/signout';
+}
+
+function plain(path: string): string {
+  return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 const assets =
   /^\/(?:(?:_app|static|pyodide|assets|audio|wasm|sql\.js)\/(?:[\w@+.-]+\/)*[\w@+.-]+|(?:favicon|user|image-placeholder)\.png|manifest\.json|opensearch\.xml|robots\.txt)$/;
 

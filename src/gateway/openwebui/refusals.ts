@@ -32,6 +32,13 @@ export function openWebUiTrouble(trouble: Trouble, cause?: unknown): Refusal {
   return troubles[trouble](cause);
 }
 
+/** The rest of a request did not come. */
+export function uploadStalled(): Refusal {
+  return new Refusal('upload_stalled', 'The rest of this request did not come; send it again.', {
+    ...{ outcome: 'bad_request', status: 408, rpcCode: gateCode.refused },
+  });
+}
+
 /** Nobody is at the other end of a socket that opens without a session, so nobody could be shut out of it later. */
 export function socketNeedsSession(): Refusal {
   return new Refusal(

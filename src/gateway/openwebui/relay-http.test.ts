@@ -236,3 +236,14 @@ test('what changes something is never sent twice', async () => {
   expect(response.status).toBe(502);
   expect(site.arrived.filter((entry) => entry.url === '/drop')).toHaveLength(1);
 });
+
+test('what the gate says of caches stays beside what Open WebUI says', async () => {
+  const { site, url } = await openWebUiWorld({ said: [['vary', 'origin']] });
+  site.before = (_req, res) => {
+    res.writeHead(200, { vary: 'Accept-Encoding' }).end();
+    return true;
+  };
+  expect((await fetch(`${url}/x`)).headers.get('vary')).toBe('Accept-Encoding, origin');
+  site.before = undefined;
+  expect((await fetch(`${url}/file`)).headers.get('vary')).toBe('origin');
+});

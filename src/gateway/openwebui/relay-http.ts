@@ -1,12 +1,10 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import { type Answered, answered, ClientLeft, Unsent } from './attempt.ts';
-import { openWebUiTrouble } from './refusals.ts';
+import { abandon, type Answered, answered, ClientLeft, Unsent } from './attempt.ts';
+import { openWebUiTrouble, uploadStalled } from './refusals.ts';
 import { requestTrailers } from './request-headers.ts';
 import { responseHeaders, responseTrailers } from './response-headers.ts';
 import type { Upstream } from './upstream.ts';
 
-/** A client that sends nothing for so long while it uploads is let go, in milliseconds. */
-const stalledMs = 120_000;
 /** How long the rest of a request is read that was answered already, in milliseconds. */
 const lingerMs = 5_000;
 
@@ -62,18 +60,17 @@ async function sent(exchange: Exchange): Promise<Answered> {
   }
 }
 
-function attempt(
-  { req, res, upstream, headers, dropped }: Exchange,
-  use: 'again' | 'once',
-): Promise<Answered> {
+function attempt(exchange: Exchange, use: 'again' | 'once'): Promise<Answered> {
+  const { req, res, upstream, headers } = exchange;
+  // While it was found out who asks; nothing would be told of it later.
+  if (res.closed) throw new ClientLeft();
   const { method = 'GET', url = '/' } = req;
   const out = upstream.request({ method, path: url, headers, use });
-  const leave = () => void (out.destroyed || out.destroy(new ClientLeft()));
+  const leave = () => abandon(out, new ClientLeft());
   // Also when the whole answer has been sent: then there is nothing left to end.
   res.once('close', leave);
-  if (res.closed) leave();
   const head = answered(out, upstream);
-  if (hasBodyOf(req)) sendBody(req, out, dropped);
+  if (hasBodyOf(req)) sendBody(exchange, out);
   else out.end();
   return head.catch((error: unknown) => {
     res.off('close', leave);
@@ -85,22 +82,38 @@ export function hasBodyOf({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function sendBody(req: IncomingMessage, out: ClientRequest, dropped: readonly string[]): void {
-  req.setTimeout(stalledMs, () => void req.destroy());
+/** Sends it on as fast as Open WebUI takes it. As long as that is too slow, nobody waits for the client. */
+function sendBody({ req, res, upstream, dropped }: Exchange, out: ClientRequest): void {
+  const stalled = () => void (res.headersSent ? req.destroy() : abandon(out, uploadStalled()));
+  const timer = setTimeout(
+    () => (out.writableNeedDrain ? timer.refresh() : stalled()),
+    upstream.times.stalledMs,
+  );
+  req.on('data', (part: Buffer) => {
+    // An answer may come before all of the request was read: the rest of it goes nowhere.
+    if (out.destroyed) return;
+    timer.refresh();
+    if (!out.write(part)) req.pause();
+  });
+  out.on('drain', () => {
+    timer.refresh();
+    req.resume();
+  });
+  req.resume();
   req.once('end', () => {
-    req.socket.setTimeout(0);
     const trailers = requestTrailers(req, dropped);
     if (trailers.length > 0 && req.headers['transfer-encoding'] !== undefined) out.addTrailers(trailers);
     out.end();
   });
   // A request that breaks off must not look complete to Open WebUI.
   req.once('close', () => req.complete || out.destroy());
-  // An answer may come before all of the request was read: the rest of it goes nowhere.
-  out.once('close', () => {
-    req.unpipe(out);
-    req.resume();
-  });
-  req.pipe(out, { end: false });
+  out.once('close', () => req.resume());
+  for (const [stream, event] of [
+    [req, 'end'],
+    [req, 'close'],
+    [out, 'close'],
+  ] as const)
+    stream.once(event, () => clearTimeout(timer));
 }
 
 /**
@@ -125,6 +138,10 @@ export function sendAnswer(
   res: ServerResponse,
 ): Promise<Pick<Ended, 'bytesOut' | 'how'>> {
   let bytesOut = 0;
+  if (res.closed) {
+    answer.destroy();
+    return Promise.resolve({ bytesOut, how: 'client-left' });
+  }
   answer.on('data', (part: Buffer) => {
     bytesOut += part.length;
   });
@@ -132,7 +149,8 @@ export function sendAnswer(
     // Cut short on both sides: an answer must not look complete when it is not.
     const breakOff = () => {
       if (answer.complete) return;
-      resolve(res.destroyed ? 'client-left' : 'broken-off');
+      const isLeft = res.destroyed || (req.destroyed && !req.complete);
+      resolve(isLeft ? 'client-left' : 'broken-off');
       res.destroy();
     };
     answer.once('error', breakOff);
@@ -150,7 +168,9 @@ export function sendAnswer(
   });
   // The rest of the request will not be read, so nothing else can come on this connection.
   if (!req.complete && hasBodyOf(req)) res.shouldKeepAlive = false;
-  res.writeHead(answer.statusCode ?? 502, responseHeaders(answer));
+  // Whose page asked changes what the gate adds, whatever else Open WebUI names.
+  const vary = res.hasHeader('vary') ? ['Vary', String(res.getHeader('vary'))] : [];
+  res.writeHead(answer.statusCode ?? 502, [...responseHeaders(answer), ...vary]);
   // Without a length it is a stream, and its head is news already.
   if (answer.headers['content-length'] === undefined) res.flushHeaders();
   answer.pipe(res, { end: false });

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { droppedNames, plainName } from './header-names.ts';
 import { pairsOf, type RawHeaders } from './raw-headers.ts';
+import { isCredential } from './session-like.ts';
 import type { Shown } from './shown-credential.ts';
 
 /** What the gate itself says to Open WebUI about a request. */
@@ -61,6 +62,7 @@ function filtered(
   const names = droppedNames(dropped, connection);
   return pairs.flatMap(([name, value]) => {
     const plain = plainName(name);
-    return names.isClaim(plain) || names.isHop(plain) || !isWanted(plain) ? [] : [name, value];
+    const isDropped = names.isClaim(plain) || names.isHop(plain) || !isWanted(plain) || isCredential(value);
+    return isDropped ? [] : [name, value];
   });
 }

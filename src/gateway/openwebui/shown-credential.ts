@@ -2,6 +2,7 @@
 // it has judged and no other: what is known here and what counts there must be the same person.
 import type { IncomingMessage } from 'node:http';
 import { pairsOf } from './raw-headers.ts';
+import { isSessionLike } from './session-like.ts';
 
 /** The credential of a request, and the headers that go on with it. */
 export interface Shown {
@@ -38,32 +39,34 @@ export function shownCredential(req: IncomingMessage): Shown {
 }
 
 function tokenOf(text: string | undefined): string | undefined {
-  return text !== undefined && readable.test(text) && !ownToken.test(text) ? text : undefined;
+  if (text === undefined || !readable.test(text) || ownToken.test(text)) return undefined;
+  return isSessionLike(text) === 'doubtful' ? undefined : text;
 }
 
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/**
+ * RFC 6265 section 4.1.1. Anything else is read in different ways: Python takes more characters for white space, and some
+ * readers begin another cookie behind one.
+ */
+const readableCookie = /^([\w!#$%&'*+.^`|~-]+)=("?)([\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*)\2$/;
+
 /** Of several session cookies the last one counts there (`cookie_parser` of Starlette), and quotes are no part of it. */
 function cookiesOf(req: IncomingMessage): { token: string | undefined; others: string[] } {
   const all = pairsOf(req.rawHeaders)
     .filter(([name]) => name.toLowerCase() === 'cookie')
     .flatMap(([, value]) => value.split(';'))
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  const nameOf = (part: string) => (part.includes('=') ? part.slice(0, part.indexOf('=')).trim() : '');
-  const mine = all.filter((part) => nameOf(part) === cookieName).at(-1);
+    .flatMap((part) => {
+      const text = part.replace(/^[ \t]+|[ \t]+$/g, '');
+      const [, name, , value] = readableCookie.exec(text) ?? [];
+      return name === undefined || value === undefined ? [] : [{ name, value, text }];
+    });
   return {
-    token: mine
-      ?.slice(mine.indexOf('=') + 1)
-      .trim()
-      .replace(/^"(.*)"$/, '$1'),
-    others: all.filter((part) => {
-      const name = nameOf(part);
-      return (
-        name !== cookieName && !ownCookie.test(name) && !ownToken.test(part.slice(name.length + 1).trim())
-      );
-    }),
+    token: all.findLast(({ name }) => name === cookieName)?.value,
+    others: all
+      .filter(({ name, value }) => name !== cookieName && !ownCookie.test(name) && !ownToken.test(value))
+      .map(({ text }) => text),
   };
 }

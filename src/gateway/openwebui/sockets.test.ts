@@ -6,9 +6,11 @@ import {
   usualPicture,
   valuesOf,
 } from '../../../test/open-webui-world.ts';
+import { clientFrame, goodbyeIn } from '../../../test/web-socket.ts';
 
 const path = '/ws/socket.io/?EIO=4&transport=websocket';
 const cookie = 'Cookie: token=session-alice';
+const ping = '42["heartbeat",{}]';
 
 test('a socket opens with the session of a person, and both sides are heard', async () => {
   const { site, raw, records, mount } = await openWebUiWorld();
@@ -18,8 +20,8 @@ test('a socket opens with the session of a person, and both sides are heard', as
   await expect.poll(connection.text).toContain('hello');
   expect(connection.text()).toMatch(/^HTTP\/1\.1 101 [\s\S]*Sec-WebSocket-Accept: yes/);
   expect(connection.text()).not.toContain('toolgate_session');
-  connection.socket.write('a frame');
-  await expect.poll(connection.text).toContain('a frame');
+  connection.socket.write(clientFrame(ping));
+  await expect.poll(connection.text).toContain(ping);
   const { rawHeaders, url } = site.last('/ws');
   expect(url).toBe(path);
   for (const [name, value] of [
@@ -42,28 +44,57 @@ test('a socket opens with the session of a person, and both sides are heard', as
 
 test('what the client says right behind its handshake arrives', async () => {
   const { raw } = await openWebUiWorld();
-  const connection = await raw(`${handshakeText(path, cookie)}early`);
-  await expect.poll(connection.text).toMatch(/hello.*early/s);
+  const connection = await raw(`${handshakeText(path, cookie)}${clientFrame(ping).toString('latin1')}`);
+  await expect.poll(connection.text).toMatch(/hello.*heartbeat/s);
+});
+
+test('nothing is compressed, so that it can be read; what Open WebUI compresses all the same is refused', async () => {
+  const { site, raw } = await openWebUiWorld();
+  const asking = handshakeText(path, cookie, 'Sec-WebSocket-Extensions: permessage-deflate');
+  await expect.poll((await raw(asking)).text).toContain('hello');
+  expect(valuesOf(site.last('/ws').rawHeaders, 'sec-websocket-extensions')).toEqual([]);
+  site.agreed = 'Sec-WebSocket-Extensions: permessage-deflate\r\n';
+  const refused = await raw(asking);
+  await refused.closed;
+  expect(refused.text()).toContain('HTTP/1.1 502 ');
 });
 
 test.each([
-  ['no session', [], 401, 'open_webui_session_needed'],
-  ['a session that does not count', ['Cookie: token=gone'], 401, 'open_webui_session_needed'],
-])('with %s no socket opens', async (_what, lines, status, code) => {
+  ['no session', []],
+  ['a session that does not count', ['Cookie: token=gone']],
+])('with %s nothing but the Socket.IO of Open WebUI opens', async (_what, lines) => {
   const { site, raw } = await openWebUiWorld();
-  const connection = await raw(handshakeText(path, ...lines));
-  await connection.closed;
-  expect(connection.text()).toContain(`HTTP/1.1 ${status} `);
-  expect(connection.text()).toContain(code);
+  for (const other of ['/api/v1/terminals/a/api/terminals/b', '/api/v1/audio/realtime', '/']) {
+    const connection = await raw(handshakeText(other, ...lines));
+    await connection.closed;
+    expect(connection.text()).toContain('HTTP/1.1 401 ');
+    expect(connection.text()).toContain('open_webui_session_needed');
+  }
   expect(site.arrived).toEqual([]);
+  const connection = await raw(handshakeText(path, ...lines));
+  await expect.poll(connection.text).toContain('hello');
+  expect(valuesOf(site.last('/ws').rawHeaders, 'x-user-email')).toEqual([]);
 });
 
-test('a disabled person gets no socket, and an open one ends', async () => {
+test('without WebSockets Open WebUI is polled, and that needs a session', async () => {
+  const { site, url } = await openWebUiWorld();
+  const polled = '/ws/socket.io/?EIO=4&transport=polling';
+  for (const where of [polled, polled.replace('ws/socket.io', '%77s/socket%2Eio')]) {
+    const response = await fetch(`${url}${where}`, { method: 'POST', body: '40{"token":"session-alice"}' });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ error: { code: 'open_webui_session_needed' } });
+  }
+  expect(site.arrived).toEqual([]);
+  expect((await fetch(`${url}${polled}`, { headers: { cookie: 'token=session-alice' } })).status).toBe(200);
+});
+
+test('a disabled person gets no socket, and an open one ends with a word', async () => {
   const { site, raw, change, mount } = await openWebUiWorld();
   const connection = await raw(handshakeText(path, cookie));
   await expect.poll(connection.text).toContain('hello');
   change({ ...usualPicture, users: { 'alice@acme.com': { disabled: true } } });
   await connection.closed;
+  expect(goodbyeIn(connection.text())).toEqual({ code: 1008, reason: 'This account is disabled.' });
   await expect.poll(() => site.sockets[0]?.destroyed).toBe(true);
   await expect.poll(() => mount.sockets()).toBe(0);
   const again = await raw(handshakeText(path, cookie));
@@ -141,12 +172,13 @@ test('a handshake to a part of the gate is a request as any other', async () => 
 });
 
 test('when Open WebUI is away a handshake gets a clean answer', async () => {
-  const { raw } = await openWebUiWorld({ url: 'http://127.0.0.1:1' });
+  const { raw, mount } = await openWebUiWorld({ url: 'http://127.0.0.1:1' });
   const connection = await raw(handshakeText(path, cookie));
   await connection.closed;
   expect(connection.text()).toContain('HTTP/1.1 503 ');
   expect(connection.text()).toMatch(/retry-after: 10/i);
   expect(connection.text()).toContain('open_webui_away');
+  expect(mount.sockets()).toBe(0);
 });
 
 test('nobody has more than a hundred sockets', async () => {
@@ -157,10 +189,24 @@ test('nobody has more than a hundred sockets', async () => {
   expect(connections.find(({ text }) => text().includes(' 429 '))?.text()).toContain('too_many_sockets');
 });
 
-test('sockets end with the program', async () => {
+test('sockets end with the program, and are told to come back', async () => {
   const { raw, mount } = await openWebUiWorld();
   const connection = await raw(handshakeText(path, cookie));
   await expect.poll(connection.text).toContain('hello');
   mount.leave?.();
   await connection.closed;
+  expect(goodbyeIn(connection.text())).toMatchObject({ code: 1012 });
+});
+
+test('a goodbye waits for the end of what Open WebUI is saying', async () => {
+  const { site, raw, mount } = await openWebUiWorld();
+  const connection = await raw(handshakeText(path, cookie));
+  await expect.poll(connection.text).toContain('hello');
+  site.sockets[0]?.write(Buffer.from([0x81, 6, ...Buffer.from('abc')]));
+  await expect.poll(connection.text).toContain('abc');
+  mount.leave?.();
+  site.sockets[0]?.write('def');
+  await connection.closed;
+  expect(connection.text()).toMatch(/abcdef\x88/);
+  expect(goodbyeIn(connection.text())).toMatchObject({ code: 1012 });
 });

@@ -4,12 +4,15 @@ import https from 'node:https';
 import type { Clock } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
+import { openWebUiTrouble } from './refusals.ts';
 
 export interface UpstreamTimes {
   /** Until there is a connection. */
   readonly connectMs: number;
   /** Without a byte in either direction while an answer is awaited or under way. */
   readonly silentMs: number;
+  /** Without a byte of an upload while Open WebUI would take some. */
+  readonly stalledMs: number;
   /** Without a byte in either direction on an open socket. */
   readonly socketIdleMs: number;
 }
@@ -17,11 +20,12 @@ export interface UpstreamTimes {
 export const usualTimes: UpstreamTimes = {
   connectMs: 5_000,
   silentMs: 30 * 60_000,
+  stalledMs: 120_000,
   socketIdleMs: 24 * 3_600_000,
 };
 
-/** Connections for requests at a time; a request that finds none waits for `connectMs`. */
-const mostConnections = 2_000;
+/** Connections at a time for requests of each kind; one that finds none waits for `connectMs`, with so many others. */
+const usualMost = { connections: 2_000, waiting: 1_000 };
 /** Uvicorn, which serves Open WebUI, closes a connection that was idle for 5 s: here it is closed before. */
 const idleMs = 3_000;
 const longestHead = 128 * 1024;
@@ -32,6 +36,14 @@ const warnEveryMs = 60_000;
 /** How a connection is used. `again`: kept for the next request. `once`: for a request that cannot be repeated. */
 type Use = 'again' | 'once' | 'socket';
 
+interface UpstreamOptions {
+  readonly url: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly times?: Partial<UpstreamTimes> | undefined;
+  readonly most?: typeof usualMost;
+}
+
 /** Open WebUI as the gate reaches it. */
 export class Upstream {
   readonly times: UpstreamTimes;
@@ -41,36 +53,36 @@ export class Upstream {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #agents: Readonly<Record<Use, http.Agent | false>>;
+  readonly #mostWaiting: number;
   #awaySince: Date | null = null;
   #warnedAt = Number.NEGATIVE_INFINITY;
   #probedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(o: { url: string; log: Log; clock: Clock; times?: Partial<UpstreamTimes> | undefined }) {
+  constructor(o: UpstreamOptions) {
     this.#url = new URL(o.url);
     this.#base = this.#url.pathname.replace(/\/$/, '');
     this.#log = o.log;
     this.#clock = o.clock;
     this.times = { ...usualTimes, ...o.times };
+    const { connections: maxSockets, waiting } = o.most ?? usualMost;
+    this.#mostWaiting = waiting;
     const { Agent } = this.#url.protocol === 'https:' ? https : http;
     this.#agents = {
-      again: new Agent({
-        keepAlive: true,
-        maxSockets: mostConnections,
-        maxFreeSockets: 256,
-        timeout: idleMs,
-      }),
-      once: new Agent({ keepAlive: false, maxSockets: mostConnections }),
+      again: new Agent({ keepAlive: true, maxSockets, maxFreeSockets: 256, timeout: idleMs }),
+      once: new Agent({ keepAlive: false, maxSockets }),
       socket: false,
     };
   }
 
-  /** A request that has yet to be sent. Throws when the path cannot be sent. */
+  /** A request that has yet to be sent. Throws when the path cannot be sent, and `open_webui_busy`. */
   request(o: { method: string; path: string; headers: readonly string[]; use: Use }): ClientRequest {
     const { hostname, port, protocol } = this.#url;
+    const agent = this.#agents[o.use];
+    if (agent && waitingFor(agent) >= this.#mostWaiting) throw openWebUiTrouble('busy');
     const options: RequestOptions = {
       ...{ method: o.method, path: `${this.#base}${o.path}`, headers: o.headers },
       ...{ hostname: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? undefined : port },
-      ...{ agent: this.#agents[o.use], setHost: false, maxHeaderSize: longestHead },
+      ...{ agent, setHost: false, maxHeaderSize: longestHead },
     };
     return (protocol === 'https:' ? https : http).request(options);
   }
@@ -109,4 +121,9 @@ export class Upstream {
   close(): void {
     for (const agent of Object.values(this.#agents)) if (agent) agent.destroy();
   }
+}
+
+/** Those that were given up count until it is their turn: Node keeps them. */
+function waitingFor({ requests }: http.Agent): number {
+  return Object.values(requests).reduce((count, waiting) => count + (waiting?.length ?? 0), 0);
 }

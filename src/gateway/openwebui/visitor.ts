@@ -5,8 +5,10 @@ import { userDisabled } from '../refusals.ts';
 
 /** Who is calling Open WebUI, when that is somebody whom it knows. */
 export interface Visitors {
-  /** Undefined: a token that does not count there. Throws or rejects when nobody can tell, or the person is disabled. */
+  /** Undefined: a token that does not count there. Throws or rejects when nobody can tell. */
   visitorOf(token: string, clientIp: string): Visitor | undefined | Promise<Visitor | undefined>;
+  /** The next question about this token goes to Open WebUI. */
+  forget(token: string): void;
   /** What is said of a person to Open WebUI; names and values in turn. */
   sign(facts: SignedIdentity): Promise<readonly string[]>;
 }

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { issuerUnreachable } from '../errors.ts';
@@ -62,7 +62,7 @@ export function createKeySet(deps: Deps): KeySet {
   }
 
   async function loadUnlessJustTried(): Promise<void> {
-    if (loading === undefined && deps.clock() < mayTryAt) return;
+    if (loading === undefined && isAhead(mayTryAt, deps.clock(), cooldownMs)) return;
     await (loading ??= load().finally(() => (loading = undefined)));
   }
 

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 
 /** A caller, as it is told. */
 export interface SignedIdentity {
@@ -27,6 +27,8 @@ const mostKept = 20_000;
 export interface IdentitySigner {
   /** Names and values in turn. */
   headers(facts: SignedIdentity): Promise<readonly string[]>;
+  /** The signature alone, for somebody else: `audience` is scheme, host and port. */
+  signatureFor(facts: SignedIdentity, audience: string): Promise<string>;
   /** The document of keys (RFC 7517) that signatures are checked with. */
   readonly keys: { readonly keys: readonly object[] };
   readonly keyId: string;
@@ -44,18 +46,18 @@ export async function createIdentitySigner(o: {
   const keyId = await calculateJwkThumbprint(published);
   const signed = new LRUCache<string, { readonly jwt: string; readonly until: number }>({ max: mostKept });
 
-  async function signature(facts: SignedIdentity): Promise<string> {
+  async function signature(facts: SignedIdentity, audience: string): Promise<string> {
     const now = o.clock();
-    const print = JSON.stringify(facts);
+    const print = JSON.stringify([audience, facts]);
     const known = signed.get(print);
-    if (known && now < known.until) return known.jwt;
+    if (known && isAhead(known.until, now, reuseMs)) return known.jwt;
     const { email, ...claims } = facts;
     const seconds = Math.floor(now / 1000);
     const jwt = await new SignJWT({ ...claims, email })
       .setProtectedHeader({ alg: algorithm, kid: keyId, typ: signatureType })
       .setSubject(email)
       .setIssuer(o.issuer)
-      .setAudience(o.audience)
+      .setAudience(audience)
       .setIssuedAt(seconds)
       .setExpirationTime(seconds + lifeSeconds)
       .sign(key);
@@ -66,13 +68,14 @@ export async function createIdentitySigner(o: {
   return {
     keyId,
     keys: { keys: [{ ...published, kid: keyId, alg: algorithm, use: 'sig' }] },
+    signatureFor: signature,
     async headers(facts) {
       const { email, name, groups, admin, authSource } = facts;
       return [
         ...['X-User-Email', plainText(email), 'X-User-Name', plainText(name)],
         ...['X-User-Groups', groups.map(plainText).join(','), 'X-User-Admin', String(admin)],
         ...['X-Gateway-Validated', 'true', 'X-Auth-Source', plainText(authSource)],
-        ...[signatureHeader, await signature(facts)],
+        ...[signatureHeader, await signature(facts, o.audience)],
       ];
     },
   };

@@ -37,6 +37,30 @@ test('what Open WebUI does not take names nobody', async () => {
   for (const token of tokens) expect(await visitorOf(token)).toBeUndefined();
 });
 
+test('a key that Open WebUI takes without saying whose it is lets nobody in, unless that is wanted', async () => {
+  const account = webUi.account('keys@acme.com');
+  const key = webUi.apiKey(account);
+  webUi.humansOnly = true;
+  await expect(visitorOf(key)).rejects.toMatchObject({ code: 'open_webui_key_unnamed', status: 403 });
+  world.letUnnamedKeysOfOpenWebUi(true);
+  expect(await visitorOf(key)).toBeUndefined();
+  world.letUnnamedKeysOfOpenWebUi(false);
+  webUi.humansOnly = false;
+  world.pass(11_000);
+  expect(await visitorOf(key)).toMatchObject({ principal: { id: 'keys@acme.com' } });
+  // A key that it does not know is no more than none at all.
+  expect(await visitorOf(`sk-${'0'.repeat(32)}`)).toBeUndefined();
+});
+
+test('whoever signed out is known at once by whoever is told of it', async () => {
+  const token = await webUi.session(webUi.account('leaver@acme.com'));
+  expect(await visitorOf(token)).toBeDefined();
+  webUi.revoke(token);
+  expect(await visitorOf(token)).toBeDefined();
+  world.identity.forgetVisitor(token);
+  expect(await visitorOf(token)).toBeUndefined();
+});
+
 test("the gate's own tokens are nobody there", async () => {
   expect(await visitorOf(`tg_${'x'.repeat(49)}`)).toBeUndefined();
 });

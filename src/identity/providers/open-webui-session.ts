@@ -1,26 +1,30 @@
 // Sessions of Open WebUI. Its tokens name no issuer and no address, and only Open WebUI knows whether one was revoked, so
 // it is asked. Checking them here as well, with WEBUI_SECRET_KEY and its Redis, makes forged and ended ones known sooner. It
 // cannot replace asking: a session also ends by a stamp in its database from 0.12 on, and says so with a claim.
-import { decodeJwt, decodeProtectedHeader, errors } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../access/contract.ts';
+import { isAhead } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Directory } from '../directory.ts';
 import { readEmail } from '../email-address.ts';
 import { CredentialRefused, openWebUiUnreachable } from '../errors.ts';
 import { mapGroups } from '../oidc/mapping.ts';
+import { Questions } from '../open-webui/questions.ts';
 import type { Account, AccountAnswer, GroupsAnswer, SessionApi } from '../open-webui/session-api.ts';
 import type { SessionCheck } from '../open-webui/session-check.ts';
+import { sessionClaims } from '../open-webui/session-claims.ts';
 import type { Provisioning } from '../provisioning.ts';
 import type { Credential, Provider } from './provider.ts';
 
 const source = 'open-webui';
 const invalid = 'This Open WebUI session is unknown or has ended; sign in to Open WebUI again.';
-/** How long an answer counts: so much later does a sign-out there reach here. */
-const knownMs = 60_000;
+/** How long an answer counts: so much later does a sign-out there reach here, and the sockets that are looked at every 5 s. */
+const knownMs = 55_000;
+/** For the last part of its time an answer goes on counting while another one is asked for. */
+const renewMs = 15_000;
+const renewEveryMs = 5_000;
 const refusedMs = 10_000;
-const mostAsked = 200;
 const clockToleranceMs = 60_000;
 const warnEveryMs = 60_000;
 /** Where ended sessions are told of in another way, only address and role have to be asked for. */
@@ -28,7 +32,6 @@ const checkedKnownMs = 10 * 60_000;
 /** How long a look into Redis counts. */
 const checkedMs = 5_000;
 
-const jwt = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const apiKey = /^sk-[0-9a-f]{32}$/;
 /** Those that Open WebUI lets in (`VERIFIED_USER_ROLES`); `pending` waits for an administrator there. */
 const roles = ['user', 'admin'];
@@ -61,6 +64,8 @@ interface Known extends Stated {
   /** Not held: thousands of people who came once would keep as many pictures in memory. */
   directory: WeakRef<Directory>;
   principal: Principal;
+  /** When it may be asked for anew. */
+  renewAt: number;
 }
 
 interface Refused {
@@ -78,37 +83,38 @@ export interface Visitor {
 export interface OpenWebUiSessions extends Provider {
   /** The same as `authenticate`, with the name. */
   visitor(credential: Credential): Promise<Visitor>;
+  /** The next question about the token with this hash goes to Open WebUI. */
+  forget(digest: string): void;
 }
 
 /** The session of a person in Open WebUI, or their API key there. The role there means nothing here. */
 export function openWebUiSessions(deps: OpenWebUiDeps): OpenWebUiSessions {
   const known = new LRUCache<string, Known>({ max: 20_000 });
   const refused = new LRUCache<string, Refused>({ max: 20_000 });
-  const asking = new Map<string, Promise<Principal>>();
   const lookUp = createLookUp(deps);
+  const questions = new Questions<Known>({
+    lookUp,
+    isKnown: (digest) => known.has(digest),
+    keep: (digest, found) => void known.set(digest, found),
+    refused({ digest, now }, error) {
+      known.delete(digest);
+      refused.set(digest, { error, until: now + refusedMs });
+    },
+  });
 
   async function ask(credential: Credential): Promise<Principal> {
-    const { digest, now } = credential;
-    try {
-      const found = await lookUp(credential);
-      known.set(digest, found);
-      sight(deps, found);
-      return found.principal;
-    } catch (error) {
-      if (error instanceof CredentialRefused) refused.set(digest, { error, until: now + refusedMs });
-      throw error;
-    }
+    return (await questions.ask(credential)).principal;
   }
 
-  /** One question for all who ask about the same token, and no more questions at once than Open WebUI can bear. */
-  function askOnce(credential: Credential): Promise<Principal> {
-    const { digest } = credential;
-    const underWay = asking.get(digest);
-    if (underWay) return underWay;
-    if (asking.size >= mostAsked) throw openWebUiUnreachable(new Error('too many questions at once'));
-    const asked = ask(credential).finally(() => asking.delete(digest));
-    asking.set(digest, asked);
-    return asked;
+  /** Asks anew before the answer ends, so that nobody waits who comes often, nor is sent away when it takes longer. */
+  function renewed(entry: Known, credential: Credential): Principal {
+    const { now } = credential;
+    if (now >= Math.max(entry.until - renewMs, entry.renewAt)) {
+      entry.renewAt = now + renewEveryMs;
+      // A failure is told when the answer has ended.
+      ask(credential).catch(() => undefined);
+    }
+    return current(entry);
   }
 
   /** A group that came or went since, in this program, counts at once. */
@@ -128,20 +134,23 @@ export function openWebUiSessions(deps: OpenWebUiDeps): OpenWebUiSessions {
     const state = await check.stateOf(token, now);
     entry.checkAt = now + checkedMs;
     if (state === 'unsure') entry.until = Math.min(entry.until, entry.askedAt + knownMs);
-    if (state === 'in-force' || (state === 'unsure' && now < entry.until)) return current(entry);
-    known.delete(digest);
-    return askOnce(credential);
+    if (state === 'in-force' || (state === 'unsure' && now < entry.until)) return renewed(entry, credential);
+    if (state !== 'unsure') known.delete(digest);
+    return ask(credential);
   }
 
   function authenticate(credential: Credential): Principal | Promise<Principal> {
     const { digest, now } = credential;
     const entry = known.get(digest);
-    if (entry && now < entry.until) {
-      return deps.check && now >= entry.checkAt ? recheck(entry, credential, deps.check) : current(entry);
+    // Asked later than now: the clock was set back, and so long nothing is believed.
+    if (entry && now < entry.until && now >= entry.askedAt) {
+      return deps.check && now >= entry.checkAt
+        ? recheck(entry, credential, deps.check)
+        : renewed(entry, credential);
     }
     const no = refused.get(digest);
-    if (no && now < no.until) throw no.error;
-    return askOnce(credential);
+    if (no && isAhead(no.until, now, refusedMs)) throw no.error;
+    return ask(credential);
   }
 
   return {
@@ -154,6 +163,10 @@ export function openWebUiSessions(deps: OpenWebUiDeps): OpenWebUiSessions {
     async visitor(credential) {
       const principal = await authenticate(credential);
       return { principal, displayName: known.get(credential.digest)?.account.name ?? '' };
+    },
+    forget(digest) {
+      known.delete(digest);
+      questions.forget(digest);
     },
   };
 }
@@ -188,7 +201,17 @@ function createLookUp(deps: OpenWebUiDeps): (credential: Credential) => Promise<
     const lastsMs = state === 'in-force' && !claims?.isStamped ? checkedKnownMs : knownMs;
     const until = Math.min(now + lastsMs, end);
     const checkAt = now + checkedMs;
-    return { ...stated, askedAt: now, until, checkAt, directory: new WeakRef(directory), principal };
+    const found: Known = {
+      ...stated,
+      askedAt: now,
+      until,
+      checkAt,
+      directory: new WeakRef(directory),
+      principal,
+      renewAt: 0,
+    };
+    sight(deps, found);
+    return found;
   };
 }
 
@@ -217,28 +240,6 @@ function principalOf({ account, email, groups }: Stated, directory: Directory): 
     authSource: source,
     credentialId: `${source}:${account.id}`,
   };
-}
-
-interface SessionClaims {
-  readonly id: string;
-  /** Seconds since the epoch; absent for sessions without an end. */
-  readonly exp: number | undefined;
-  /** It can also end by a stamp in the database of Open WebUI. */
-  readonly isStamped: boolean;
-}
-
-/** Read before anything is verified, so it only tells which way in this is: HS256, an `id`, and no issuer. */
-function sessionClaims(token: string): SessionClaims | undefined {
-  if (!jwt.test(token)) return undefined;
-  try {
-    if (decodeProtectedHeader(token).alg !== 'HS256') return undefined;
-    const { id, iss, exp, session_stamp: stamp } = decodeJwt(token);
-    const isSession = typeof id === 'string' && id !== '' && iss === undefined;
-    return isSession ? { id, exp, isStamped: stamp !== undefined } : undefined;
-  } catch (error) {
-    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
-    throw error;
-  }
 }
 
 function checked(answer: AccountAnswer, id: string | undefined): { account: Account; email: string } {

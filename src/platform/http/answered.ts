@@ -9,6 +9,8 @@ export interface Noted {
   readonly authSource?: string;
   /** Why it was refused: a stable code. */
   readonly reason?: string;
+  /** Why a credential was refused, in the words of the log: nothing for whoever showed it. */
+  readonly refusal?: string | undefined;
 }
 
 /** A request that was answered, or left by its client. */

@@ -31,12 +31,20 @@ const mostHops = 30;
  * who came to them; whoever else sends such headers made them up.
  */
 export function originReader(trusted: readonly string[]): (req: Asked) => Origin {
-  const proxies = listOf(trusted);
-  const isTrusted = (address: string) => proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  const isTrusted = isAmong(trusted);
   return (req) => {
     const peer = canonical(req.socket.remoteAddress ?? '') ?? '';
     const direct = { clientIp: peer, protocol: 'http', host: req.headers.host ?? '' } as const;
     return trusted.length > 0 && isTrusted(peer) ? behind(req, direct, isTrusted) : direct;
+  };
+}
+
+/** Is it one of these addresses, or in one of these ranges? */
+export function isAmong(ranges: readonly string[]): (address: string) => boolean {
+  const list = listOf(ranges);
+  return (address) => {
+    const spelled = canonical(address);
+    return spelled !== undefined && list.check(spelled, isIPv6(spelled) ? 'ipv6' : 'ipv4');
   };
 }
 

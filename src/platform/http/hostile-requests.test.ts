@@ -131,6 +131,9 @@ describe('a target that is no path, or could be read as another one', () => {
     ['an encoded line break', '/mcp%0d%0aX-A:%20b'],
     ['a null byte', '/mcp\0'],
     ['a backslash for a slash', '\\mcp'],
+    ['dots after a backslash', '/mcp\\..\\mcp-admin'],
+    ['a backslash anywhere', '/mcp\\x'],
+    ['a host after a backslash', '/\\evil.example/first'],
     ['a byte beyond ASCII', '/mcp\xff'],
     ['a tab', '/mcp\tx'],
   ])('%s: refused', async (_what, target) => {
@@ -144,6 +147,8 @@ describe('a target that is no path, or could be read as another one', () => {
     '/files/a%2Fb',
     '/files/..a/b..',
     '/a/...?next=/../x',
+    '/a?file=C:\\x',
+    '/a%5Cb',
   ])('%s is a path like any other', async (target) => {
     const { statuses } = await sendRaw(port, `GET ${target} HTTP/1.1\r\n${host}\r\n`);
     expect([statuses, served]).toEqual([[200], [`GET ${target}`]]);

@@ -19,12 +19,20 @@ export async function checkPort(host: string, port: number): Promise<void> {
   await new Promise((resolve) => probe.close(resolve));
 }
 
-/** Lets nobody new in, has every part say goodbye, and lets requests under way finish within `ms`. */
+/**
+ * Lets nobody new in, has every part say goodbye, and lets requests under way finish within `ms`. Parts that leave last do so
+ * when everything else is over, or time is up.
+ */
 export function drain(server: HttpServer, mounts: readonly Mount[], ms: number): Promise<void> {
-  const drained = server.open.drain(ms, () => {
-    for (const mount of mounts) mount.giveUp?.();
+  const drained = server.open.drain(ms, {
+    quiet() {
+      for (const mount of mounts) if (mount.leavesLast) mount.leave?.();
+    },
+    giveUp() {
+      for (const mount of mounts) mount.giveUp?.();
+    },
   });
-  for (const mount of mounts) mount.leave?.();
+  for (const mount of mounts) if (!mount.leavesLast) mount.leave?.();
   return drained;
 }
 

@@ -19,8 +19,7 @@ const lengths: ReadonlySet<number> = new Set([...single].map((name) => name.leng
 /** RFC 3986 section 3.2.2: a name or an address, and a port; no user, no path. */
 const hostPattern = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
 /** `.` and `..` as a segment, however they are written. */
-const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i;
-const encodedDotSegment = /(?:%2f|%5c)(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i;
+const dotSegment = /(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:\/|%2f|%5c|$)/i;
 const encodedControl = /%(?:[01][\da-f]|7f)/i;
 
 /** Why a request is not looked into; undefined for nearly all. `path` is its target without the query. */
@@ -65,8 +64,10 @@ function unfitTarget(target: string, path: string): AppError | undefined {
   // `http://other/…`, `*` and the like are for proxies, and for nobody behind one.
   if (!path.startsWith('/') || path.startsWith('//') || target.includes('#'))
     return ambiguous('asks for something that is no path of this server');
+  // Some programs make a slash of it; no path has one by right (RFC 3986 section 3.3).
+  if (path.includes('\\')) return ambiguous('has a backslash in its path, which is written %5C');
   if (!path.includes('%') && !path.includes('/.')) return undefined;
-  if (dotSegment.test(path) || encodedDotSegment.test(path) || encodedControl.test(path))
+  if (dotSegment.test(path) || encodedControl.test(path))
     return ambiguous('has a path that another program could read as another one');
   return undefined;
 }

@@ -131,6 +131,53 @@ test('an address that asks too often is told how long to wait', async () => {
   expect([response.status, response.headers.get('retry-after'), asked]).toEqual([429, '7', ['127.0.0.1']]);
 });
 
+test('a request that all replicas together have no room for is refused before a part sees it, also when that takes a moment', async () => {
+  const seen: string[] = [];
+  const part: Mount = {
+    takes: () => true,
+    serve: (_req, res, { path }) => {
+      seen.push(path);
+      sendJson(res, 200, {});
+    },
+  };
+  const answers = [0, 7, Promise.resolve(0), Promise.resolve(7)];
+  const { url } = await start({ mounts: [part], count: () => answers.shift() ?? 0 });
+  const found: (string | null)[][] = [];
+  for (const path of ['a', 'b', 'c', 'd']) {
+    const { status, headers } = await fetch(`${url}/${path}`);
+    found.push([String(status), headers.get('retry-after')]);
+  }
+  expect(found).toEqual([
+    ['200', null],
+    ['429', '7'],
+    ['200', null],
+    ['429', '7'],
+  ]);
+  expect(seen).toEqual(['/a', '/c']);
+});
+
+test('what a part has not counted by the end is counted then, also when it fails', async () => {
+  let counted = 0;
+  const count = () => ++counted && 0;
+  const part = (isCounted: boolean): Mount => ({
+    takes: () => true,
+    countsRequests: true,
+    serve: (req, res, { turn }) => {
+      turn.isCounted = isCounted;
+      if (req.url === '/fails') throw new Error('broke');
+      sendJson(res, 200, {});
+    },
+  });
+  const [counting, other] = [
+    await start({ mounts: [part(true)], count }),
+    await start({ mounts: [part(false)], count }),
+  ];
+  for (const { url } of [counting, other]) expect((await fetch(`${url}/x`)).status).toBe(200);
+  expect(counted).toBe(1);
+  expect((await fetch(`${other.url}/fails`)).status).toBe(500);
+  expect(counted).toBe(2);
+});
+
 test('a refused request with a body leaves its connection usable', async () => {
   const { port } = await start({ mounts: [hello] });
   const socket = connect(port, '127.0.0.1');

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { Log } from '../log.ts';
 import { tellRefused } from './answered.ts';
-import { type Origin, originReader } from './client-address.ts';
+import { isAmong, type Origin, originReader } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { Connections } from './connections.ts';
 import type { OriginGuard } from './origin-guard.ts';
@@ -41,6 +41,8 @@ export interface Mount {
   readonly isForeign?: boolean;
   /** The program is about to stop: says goodbye on what would stay open by itself, such as streams and sockets. */
   leave?(): void;
+  /** It does so when no request is under way any more: what it keeps open says how those of others go on. May be told twice. */
+  readonly leavesLast?: boolean;
   /** Time is up: answers what is under way as well as it can. */
   giveUp?(): void;
 }
@@ -55,8 +57,8 @@ export interface HttpOptions {
   readonly guard: OriginGuard;
   /** Seconds to wait when this address has asked too often, else 0; `authorization` is the header of the request. */
   readonly limit: (clientIp: string, authorization: string | undefined) => number;
-  /** Counts a request that was let in; absent: nothing is counted. */
-  readonly count?: (clientIp: string, authorization: string | undefined) => void;
+  /** Counts a request; seconds to wait when there was no room for it, else 0. Absent: nothing is counted. */
+  readonly count?: (clientIp: string, authorization: string | undefined) => Promise<number> | number;
   /** What a refusal says of the limit besides. */
   readonly limitHeaders?: (seconds: number) => Readonly<Record<string, string>>;
   /** Addresses and ranges of the proxies that are believed about who came to them. */
@@ -65,6 +67,8 @@ export interface HttpOptions {
   readonly isSecure?: boolean;
   /** Connections of one address that have said nothing yet, where it is not the usual number. */
   readonly mostSilent?: number;
+  /** Connections of one address, but for trusted proxies; absent: any number. */
+  readonly mostOpen?: () => number;
   readonly log: Log;
 }
 
@@ -88,7 +92,11 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     shouldUpgradeCallback: (req) =>
       wantsSocket(req) && options.mounts.find((one) => one.takes(pathOf(req)))?.hasSockets === true,
   });
-  const open = new Connections(server, options.mostSilent);
+  const open = new Connections(server, {
+    silent: options.mostSilent,
+    open: options.mostOpen,
+    isShared: isAmong(options.trustedProxies ?? []),
+  });
   const serving: Serving = {
     ...{ ...options, open },
     originOf: originReader(options.trustedProxies ?? []),
@@ -107,9 +115,16 @@ export function createHttpServer(options: HttpOptions): HttpServer {
       failed(error);
     }
   });
-  server.on('upgrade', (req, socket, head) =>
-    server.emit('request', req, answerToUpgrade(req, socket, head)),
-  );
+  server.on('upgrade', (req, socket, head) => {
+    // The connection cannot be handed over while others wait on it for their answers.
+    if (open.isAnswering(req.socket)) return open.cut(req.socket);
+    try {
+      server.emit('request', req, answerToUpgrade(req, socket, head));
+    } catch (error) {
+      options.log.error({ err: error, path: pathOf(req) }, 'handshake failed');
+      open.cut(req.socket);
+    }
+  });
   // Node leaves out what is beyond, and with it the headers that are counted here.
   server.maxHeadersCount = 0;
   server.on('clientError', (error, socket) => {
@@ -148,36 +163,52 @@ function serve(options: Serving, req: IncomingMessage, res: ServerResponse): Pro
   return letIn(options, { req, res, mount, requestId, path });
 }
 
-function letIn(
-  options: Serving,
-  o: {
-    readonly req: IncomingMessage;
-    readonly res: ServerResponse;
-    readonly mount: Mount | undefined;
-    readonly requestId: string;
-    readonly path: string;
-  },
-): Promise<void> | void {
-  const { req, res, mount, requestId, path } = o;
+function letIn(options: Serving, o: Omit<LetIn, 'origin'>): Promise<void> | void {
+  const { req, res, mount } = o;
   const origin = options.originOf(req);
-  const wait = options.limit(origin.clientIp, req.headers.authorization);
-  if (wait > 0) {
-    turnOf(res).tell({ 'retry-after': String(wait), ...options.limitHeaders?.(wait) });
-    return refuse(res, 429, 'rate_limited', `Too many requests from this address: try again in ${wait} s.`);
-  }
-  const turn = turnOf(res);
-  const count = () => {
-    if (!turn.isCounted) options.count?.(origin.clientIp, req.headers.authorization);
-    turn.isCounted = true;
+  const { clientIp } = origin;
+  const { authorization } = req.headers;
+  const refusedFor = (seconds: number) => {
+    if (seconds === 0) return false;
+    turnOf(res).tell({ 'retry-after': String(seconds), ...options.limitHeaders?.(seconds) });
+    refuse(res, 429, 'rate_limited', `Too many requests from this address: try again in ${seconds} s.`);
+    return true;
   };
-  if (mount?.countsRequests !== true) count();
+  if (refusedFor(options.limit(clientIp, authorization))) return undefined;
+  if (mount?.countsRequests === true) return serveCounted(options, { ...o, mount, origin });
+  const go = () => pass(options, { ...o, origin, turn: { ...turnOf(res), isCounted: true } });
+  const wait = options.count?.(clientIp, authorization) ?? 0;
+  if (typeof wait !== 'number') return wait.then((seconds) => (refusedFor(seconds) ? undefined : go()));
+  return refusedFor(wait) ? undefined : go();
+}
+
+interface LetIn {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly mount: Mount | undefined;
+  readonly origin: Origin;
+  readonly requestId: string;
+  readonly path: string;
+}
+
+/** What the part has not counted by the end is counted then. */
+async function serveCounted(options: Serving, o: LetIn): Promise<void> {
+  const turn = turnOf(o.res);
+  try {
+    await pass(options, { ...o, turn });
+  } finally {
+    if (!turn.isCounted) await options.count?.(o.origin.clientIp, o.req.headers.authorization);
+  }
+}
+
+function pass(
+  options: Serving,
+  { req, res, mount, origin, requestId, path, turn }: LetIn & { readonly turn: Turn },
+): Promise<void> | void {
   if (!mount) return refuse(res, 404, 'not_found', 'There is nothing at this address.');
   if (mount.requestMs === undefined && options.mounts.some(({ requestMs }) => requestMs !== undefined))
     giveUpAfter(usualRequestMs, req);
-  const served = mount.serve(req, res, { ...origin, requestId, path, turn });
-  if (mount.countsRequests !== true) return served;
-  if (served instanceof Promise) return served.finally(count);
-  count();
+  return mount.serve(req, res, { ...origin, requestId, path, turn });
 }
 
 /** A page of another site was let in with what it sends itself, not as the person at the browser. */

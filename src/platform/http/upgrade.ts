@@ -9,6 +9,9 @@ interface Upgrade {
   readonly head: Buffer;
 }
 
+/** How long a refused client may take to close its end, in milliseconds. */
+const lingerMs = 2_000;
+
 /** The connection of each handshake, until somebody takes it. A note about a request, gone with it. */
 const upgrades = new WeakMap<IncomingMessage, Upgrade>();
 
@@ -26,8 +29,16 @@ export function answerToUpgrade(req: IncomingMessage, socket: Duplex, head: Buff
   socket.on('error', () => socket.destroy());
   if (socket instanceof Socket) res.assignSocket(socket);
   else socket.destroy();
-  res.once('finish', () => socket.end());
+  res.once('finish', () => hangUp(socket));
   return res;
+}
+
+/** What the client still says is read, or a reset could overtake the answer; whoever does not close is not waited for. */
+function hangUp(socket: Duplex): void {
+  socket.end();
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** Takes the connection out of HTTP; undefined for a request that is no handshake. Then `res` says nothing any more. */
