@@ -202,7 +202,7 @@ export const environmentSchema = z.object({
   API_GATEWAY_AUDIENCE: webUrl
     .optional()
     .describe(
-      'How the Toolgate in front names this one: its OPEN_WEBUI_URL. Signatures that were made for another address do not count.',
+      'How the Toolgate in front reaches this one: scheme, host and port. Signatures that were made for another address do not count.',
     ),
   CORS_ALLOWED_ORIGINS: origins
     .prefault('')

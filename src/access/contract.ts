@@ -196,6 +196,13 @@ export const accountSettings = z.discriminatedUnion('kind', [
     resource: httpUrl.optional().describe('RFC 8693 `resource`. Default: the URL of the server.'),
     scopes: z.array(z.string().min(1).max(200)).max(100).optional(),
   }),
+  z.strictObject({
+    kind: z
+      .literal('signed')
+      .describe(
+        'The server is told who is calling, signed by the gate: for a Toolgate in API_GATEWAY_MODE, and for programs that check such signatures.',
+      ),
+  }),
 ]);
 export type AccountSettings = z.infer<typeof accountSettings>;
 

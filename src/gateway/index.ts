@@ -15,6 +15,7 @@ import type { BridgeLimits } from './bridge/limits.ts';
 import { ParkedCalls } from './bridge/parked-calls.ts';
 import type { Gate, GateSettings } from './call.ts';
 import { type ConnectWaits, createConnectParts } from './connect/connect-parts.ts';
+import type { SignCaller } from './connect/signed-callers.ts';
 import { createFaces } from './faces/faces.ts';
 import { OpenStreams } from './faces/open-streams.ts';
 import { Sessions } from './faces/sessions.ts';
@@ -56,7 +57,8 @@ export { wantedKeys } from './wanted-keys.ts';
 export { addressDoor } from './limits/limits.ts';
 export type { LimitSettings } from './limits/limit.ts';
 export { redisCounts } from './limits/shared-counts.ts';
-export { countForWorkers, countsOfPrimary } from './limits/worker-counts.ts';
+export { PrimaryCounts } from './limits/primary-counts.ts';
+export { WorkerCounts } from './limits/worker-counts.ts';
 export { limitStatsRoute } from './limits/stats-route.ts';
 export type { Gate, GateSettings } from './call.ts';
 export type { ObservedOptions } from './observe/observed.ts';
@@ -82,6 +84,8 @@ export interface GatewayOptions {
   /** People's accounts at servers. */
   readonly accounts: Accounts;
   readonly exchanges: Exchanges;
+  /** Tells servers who is calling; absent: none is told. */
+  readonly sign?: SignCaller | undefined;
   readonly publicUrl: string;
   /** What all replicas count together; absent: this process counts alone. */
   readonly sharedCounts?: SharedCounts | null;

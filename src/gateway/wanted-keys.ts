@@ -31,7 +31,8 @@ function needsFor(snapshot: Snapshot, tenant: string | null): ServerNeeds[] {
     const { id, definition } = server;
     const account = definition.type === 'stdio' ? undefined : definition.account;
     const names = new Map(usesOf(textsFor(snapshot, server, tenant)));
-    if (account && account.kind !== 'oauth') names.set(clientSecret, ['account']);
+    if (account && account.kind !== 'oauth' && account.kind !== 'signed')
+      names.set(clientSecret, ['account']);
     return {
       ...{ server: id, displayName: definition.displayName ?? id, enabled: definition.enabled },
       ...{ granted: granted.has(id), names },

@@ -61,7 +61,7 @@ export interface Ended {
 export async function startProgram(o: ProgramOptions): Promise<Program> {
   const folder = o.folder ?? (await mkdtemp(path.join(tmpdir(), 'toolgate-e2e-')));
   const adminToken = o.env?.['TOOLGATE_ADMIN_TOKEN'] ?? randomBytes(32).toString('hex');
-  const port = await freePort();
+  const port = Number(o.env?.['PORT'] ?? (await freePort()));
   const url = `http://127.0.0.1:${port}`;
   const env = {
     ...(await settings(folder, o.config)),

@@ -1,4 +1,5 @@
 import type { SnapshotServer } from '../../access/index.ts';
+import { signatureHeader } from '../../identity/index.ts';
 import {
   type ChangingToken,
   credentialNames,
@@ -12,8 +13,9 @@ type Credentials = ReadonlyMap<string, FoundCredential>;
 
 /** What an account stands for: the bare `${credential}`. */
 export const accountName = 'default';
-/** Where its token goes unless the definition says it: RFC 6750. */
-const implied = { name: 'Authorization', text: 'Bearer ${credential}' };
+/** Where its token goes unless the definition says it: RFC 6750, and what a gate behind looks at. */
+const impliedToken = { name: 'Authorization', text: 'Bearer ${credential}' };
+const impliedSignature = { name: signatureHeader, text: '${credential}' };
 
 /** The headers of a server, with the one that its accounts stand in where no placeholder asks for them. */
 export function headersOf(
@@ -23,6 +25,7 @@ export function headersOf(
 ): Headers {
   if (definition.type === 'stdio' || definition.account === undefined) return headers;
   if (asksForAccount([url ?? '', ...Object.values(headers)])) return headers;
+  const implied = definition.account.kind === 'signed' ? impliedSignature : impliedToken;
   const others = Object.entries(headers).filter(
     ([name]) => name.toLowerCase() !== implied.name.toLowerCase(),
   );

@@ -1,7 +1,7 @@
 import type { AccountSettings } from '../../access/contract.ts';
 import { filledFor, type SnapshotServer } from '../../access/index.ts';
 import type { AccountQuestion, AccountServer, AccountState, FoundCredential } from '../../secrets/index.ts';
-import { type Call, type Gate, principalOf, type Reaching } from '../call.ts';
+import { type Call, type Gate, principalOf, type Reaching, rightsOfCall } from '../call.ts';
 import { accountAddress } from './account-address.ts';
 import { accountName } from './account-headers.ts';
 import type { Further, Offer, Reached } from './offer.ts';
@@ -21,7 +21,7 @@ function ownerOf(owner: Owner): { readonly user: string; readonly tenant: string
 /**
  * The credential for one name of a server: the caller's own key, then the caller's account, then whatever is less
  * specific (`found`). An account that has to be connected again lets nothing less specific take its place: what people
- * did as themselves must not be done as somebody else.
+ * did as themselves must not be done as somebody else. For the same reason no key stands in for a signature.
  */
 export function ownOr(
   call: Reaching,
@@ -30,7 +30,10 @@ export function ownOr(
   found: FoundCredential | null,
 ): FoundCredential | null {
   const settings = accountSettingsOf(at.server);
-  if (settings === undefined || at.name !== accountName || found?.owner === 'user') return found;
+  if (settings === undefined || at.name !== accountName) return found;
+  if (settings.kind === 'signed')
+    return gate.connect.signedCallers.find({ principal: principalOf(call), rights: rightsOfCall(call) }, at);
+  if (found?.owner === 'user') return found;
   // A program has nobody who could sign in.
   if (principalOf(call).kind !== 'user') return found;
   const question = questionOf(call, at);

@@ -3,12 +3,14 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Sealer } from '../../platform/sealer.ts';
 import type { Accounts, Exchanges } from '../../secrets/index.ts';
 import { type ConnectLinks, createConnectLinks } from './links.ts';
+import { type SignCaller, SignedCallers } from './signed-callers.ts';
 
 /** What the data plane knows of people's accounts at servers. */
 export interface ConnectParts {
   readonly accounts: Accounts;
   readonly exchanges: Exchanges;
   readonly links: ConnectLinks;
+  readonly signedCallers: SignedCallers;
   /** Seals what a modern client brings back after it was asked to open a link. */
   readonly sealer: Sealer;
   readonly waits: ConnectWaits;
@@ -29,6 +31,7 @@ const waits: ConnectWaits = { streaming: 5 * 60_000, silent: 45_000 };
 export function createConnectParts(o: {
   accounts: Accounts;
   exchanges: Exchanges;
+  sign?: SignCaller | undefined;
   publicUrl: string;
   sealerFor: (purpose: string) => Sealer;
   clock: Clock;
@@ -37,6 +40,7 @@ export function createConnectParts(o: {
   return {
     accounts: o.accounts,
     exchanges: o.exchanges,
+    signedCallers: new SignedCallers(o.sign),
     links: createConnectLinks({
       publicUrl: o.publicUrl,
       sealer: o.sealerFor('connect-link'),

@@ -145,3 +145,16 @@ test('somebody who wants to know now is let through', () => {
   circuit.hurry();
   expect([circuit.state, circuit.refusal]).toEqual(['half-open', undefined]);
 });
+
+test('a clock that is set back keeps it open no longer than it would have been', () => {
+  const { circuit, fail, pass } = world();
+  pass(3_600_000);
+  fail(5);
+  expect(circuit.state).toBe('open');
+  pass(-3_600_000);
+  expect([circuit.state, circuit.refusal]).toEqual(['half-open', undefined]);
+  fail(1);
+  expect(circuit.state).toBe('open');
+  pass(300_000);
+  expect(circuit.state).toBe('half-open');
+});

@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 import { UpstreamError } from '../connectors/contract.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half-open';
@@ -48,7 +48,7 @@ export class Circuit {
 
   get state(): CircuitState {
     if (this.#until === 0) return 'closed';
-    return this.#clock() < this.#until ? 'open' : 'half-open';
+    return isAhead(this.#until, this.#clock(), longestAsked) ? 'open' : 'half-open';
   }
 
   /** Since when it fails, in milliseconds since the epoch; undefined while it is closed. */
@@ -58,7 +58,8 @@ export class Circuit {
 
   /** When it is tried again, in milliseconds since the epoch; undefined while it is closed. */
   get nextTry(): number | undefined {
-    return this.#until === 0 ? undefined : Math.max(this.#until, this.#probeUntil);
+    if (this.#until === 0) return undefined;
+    return Math.min(Math.max(this.#until, this.#probeUntil), this.#clock() + longestAsked);
   }
 
   /** Would one more failure open it? */
@@ -71,7 +72,7 @@ export class Circuit {
     if (this.#until === 0) return undefined;
     const now = this.#clock();
     const again = Math.max(this.#until, this.#probeUntil);
-    if (now >= again) return undefined;
+    if (!isAhead(again, now, longestAsked)) return undefined;
     const seconds = Math.max(1, Math.ceil((again - now) / 1000));
     const next = now < this.#until ? `is tried again in ${seconds} s` : 'is being tried at this moment';
     const message = `The server "${this.#name}" has been failing since ${moment(this.#failingSince)} and ${next}. Last failure: ${this.#error?.message}`;
@@ -108,7 +109,7 @@ export class Circuit {
     this.#error = error;
     this.#probeUntil = 0;
     // What began before it opened, and ends now, tells nothing new.
-    if (now < this.#until) return this.#openings;
+    if (isAhead(this.#until, now, longestAsked)) return this.#openings;
     if (!opens && this.#until === 0 && this.#failures < callsToOpen) return this.#openings;
     this.#openings++;
     this.#isAboutCalls = error.kind === 'http_status' && !opens;
