@@ -56,12 +56,22 @@ export async function runPipeline(call: Call, gate: Gate): Promise<void> {
       const pending = step(call, gate);
       if (pending) await pending;
     }
-  } catch (error) {
-    countFailed(call, gate);
+  } catch (failed) {
+    const error = await errorOf(call, gate, failed);
     recordCall(call, gate, error);
     throw error;
   } finally {
     call.leave?.();
   }
   recordCall(call, gate, undefined);
+}
+
+/** Whoever fails too often is told that instead. */
+async function errorOf(call: Call, gate: Gate, failed: unknown): Promise<unknown> {
+  try {
+    await countFailed(call, gate);
+    return failed;
+  } catch (error) {
+    return error;
+  }
 }

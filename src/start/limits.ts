@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { Config, ConfigFile } from '../config.ts';
-import { countsOfPrimary, type GateSettings, type LimitSettings, redisCounts } from '../gateway/index.ts';
+import { type GateSettings, type LimitSettings, redisCounts, WorkerCounts } from '../gateway/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { WorkerSide } from '../platform/workers/worker.ts';
@@ -16,7 +16,7 @@ export async function openSharedCounts(o: {
 }) {
   const { worker } = o;
   if (o.redisUrl === undefined)
-    return worker ? countsOfPrimary((limits, ms) => worker.link.ask('limits', limits, ms), o.clock) : null;
+    return worker ? new WorkerCounts((calls, ms) => worker.link.ask('limits', calls, ms), o.clock) : null;
   // Loaded by those who have one: it would make every other start slower.
   const { openRedisLink } = await import('../platform/redis/link.ts');
   const link = await openRedisLink(o.redisUrl, { purpose: 'rate limits', log: o.log, clock: o.clock });

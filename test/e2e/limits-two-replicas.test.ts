@@ -9,6 +9,8 @@ import { startUpstream } from './upstream.ts';
 
 const perUser = 100;
 let redis: OwnRedis;
+/** Calls of the tool `held` wait here. */
+const held: (() => void)[] = [];
 let replicas: readonly [Gate, Gate];
 const tokens = new Map<string, string>();
 
@@ -18,16 +20,21 @@ beforeAll(async () => {
   const upstream = await startUpstream(
     { tools: {} },
     {
-      'tools/list': () => ({ tools: [{ name: 'one', inputSchema: { type: 'object' } }] }),
-      'tools/call': () => ({ content: [{ type: 'text', text: 'done' }] }),
+      'tools/list': () => ({
+        tools: ['one', 'held'].map((name) => ({ name, inputSchema: { type: 'object' } })),
+      }),
+      'tools/call': async ({ params }) => {
+        if (params?.['name'] === 'held') await new Promise<void>((resolve) => held.push(resolve));
+        return { content: [{ type: 'text', text: 'done' }] };
+      },
     },
   );
-  const people = ['alice', 'bob', 'carol', 'dave'].map((name) => `${name}@acme.com`);
+  const people = ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => `${name}@acme.com`);
   const config = configOf(
-    { up: { type: 'http', url: upstream.url } },
+    { up: { type: 'http', url: upstream.url }, five: { type: 'http', url: upstream.url } },
     {
       users: Object.fromEntries(people.map((person) => [person, { groups: ['Everyone'] }])),
-      rateLimits: { users: { 'carol@acme.com': { perMinute: 7 } } },
+      rateLimits: { users: { 'carol@acme.com': { perMinute: 7 } }, servers: { five: { concurrent: 5 } } },
     },
   );
   const shared = {
@@ -52,9 +59,9 @@ beforeAll(async () => {
 afterAll(() => redis?.stop());
 
 /** The text of the tool's result, from one of the replicas. */
-async function call(person: string, at: number): Promise<string> {
+async function call(person: string, at: number, name = 'up__one'): Promise<string> {
   const url = `${replicas[at % 2]?.url}/mcp`;
-  const { message } = await ask({ url, token: tokens.get(person) ?? '' }, 'tools/call', { name: 'up__one' });
+  const { message } = await ask({ url, token: tokens.get(person) ?? '' }, 'tools/call', { name });
   return message.result.content[0].text;
 }
 
@@ -75,6 +82,43 @@ test('a limit of the config file counts in both', async () => {
   const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => call('carol@acme.com', n)));
   expect(answers.filter((text) => text === 'done')).toHaveLength(7);
 });
+
+test('a server that takes five calls at a time gets five of both together, and the next when one has ended', async () => {
+  const refused: string[] = [];
+  const answers = Array.from({ length: 30 }, async (_, n) => {
+    const text = await call('erin@acme.com', n, 'five__held');
+    if (text !== 'done') refused.push(text);
+    return text;
+  });
+  await eventually('all but five are refused', () => refused.length === 25);
+  for (const text of refused) expect(text).toMatch(/^The server "five" has as many calls under way/);
+  await eventually('five are there', () => held.length === 5);
+  for (const go of held.splice(0)) go();
+  expect((await Promise.all(answers)).filter((text) => text === 'done')).toHaveLength(5);
+  for (const at of [0, 1]) {
+    const name = 'five__one';
+    await eventually('there is room', async () => (await call('erin@acme.com', at, name)) === 'done');
+  }
+}, 60_000);
+
+test.each([
+  ['wrong tokens', '/mcp', '203.0.113.77', 401],
+  ['pages that are not there', '/none', '203.0.113.78', 404],
+])(
+  'of %s of one address as many are looked at as it may ask, of both together',
+  async (_what, path, address, status) => {
+    const headers = { ...bearer('wrong'), 'x-forwarded-for': address };
+    const found = new Map<number, number>();
+    const ask = async (n: number) => {
+      const response = await fetch(`${replicas[n % 2]?.url}${path}`, { method: 'POST', headers });
+      await response.body?.cancel();
+      found.set(response.status, (found.get(response.status) ?? 0) + 1);
+    };
+    await Promise.all(Array.from({ length: 1_200 }, (_, n) => ask(n)));
+    expect(Object.fromEntries(found)).toEqual({ [status]: 1_000, 429: 200 });
+  },
+  60_000,
+);
 
 test('/gateway/stats shows an administrator what both have counted, and nobody else', async () => {
   const stats = async (token: string) => {

@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Limit, Over, Verdict } from './limit.ts';
 import { OwnCounts } from './own-counts.ts';
 import type { SharedCounts, Taken } from './shared-counts.ts';
+import type { Ceiling, Held } from './under-way.ts';
 
 /**
  * Calls a minute. Where replicas count together they decide together, exactly; where they cannot, each decides by what
@@ -21,25 +22,16 @@ export class CallCounts {
     return this.#own.over(limits, false);
   }
 
-  take(limits: readonly Limit[]): Verdict | Promise<Verdict> {
-    if (limits.length === 0) return { ok: true, quota: null };
+  /** `held`: under which ceilings it is under way in this process already. */
+  take(limits: readonly Limit[], held: readonly (Ceiling & Held)[] = []): Verdict | Promise<Verdict> {
+    if (limits.length + held.length === 0) return { ok: true, quota: null };
     const over = this.over(limits);
     if (over) return { ok: false, over };
     const shared = this.#shared;
     if (!shared?.isUsable()) return this.#alone(limits);
-    return shared.take(limits).then(
-      (taken) => this.#together(limits, taken),
+    return shared.take(limits, held).then(
+      (taken) => this.#together(limits, held, taken),
       () => this.#alone(limits), // The link has logged why.
-    );
-  }
-
-  /** Counts what has happened already. Nobody waits for the others to hear of it. */
-  add(limits: readonly Limit[]): void {
-    this.#own.add(limits);
-    if (!this.#shared?.isUsable()) return;
-    this.#shared.add(limits).then(
-      (taken) => this.#learn(limits, taken),
-      () => undefined, // The link has logged why, and the count of this process holds it.
     );
   }
 
@@ -65,7 +57,9 @@ export class CallCounts {
     return passed(limits, first ? this.#own.state(first) : { used: 0, seconds: 0 });
   }
 
-  #together(limits: readonly Limit[], taken: Taken): Verdict {
+  #together(limits: readonly Limit[], held: readonly Ceiling[], taken: Taken): Verdict {
+    const full = taken.ceiling === null ? undefined : held[taken.ceiling];
+    if (full) return { ok: false, over: null, full };
     const limit = taken.full ? limits[taken.full.at] : undefined;
     if (taken.full && limit) {
       this.#own.learnFull(limit, taken.full.milliseconds);

@@ -1,4 +1,5 @@
 import type { RateLimitsFile } from '../contract.ts';
+import type { Ceiling } from './under-way.ts';
 
 /** What a limit is about. */
 export type LimitKind =
@@ -33,10 +34,11 @@ export interface Quota {
   readonly seconds: number;
 }
 
-/** Whether a call was counted: with all its limits, or with none. */
+/** Whether a call was counted: with all its limits, or with none. `full`: as many are under way as may be. */
 export type Verdict =
   | { readonly ok: true; readonly quota: Quota | null }
-  | { readonly ok: false; readonly over: Over };
+  | { readonly ok: false; readonly over: Over }
+  | { readonly ok: false; readonly over: null; readonly full: Ceiling };
 
 /** A name for a limit's count that no other limit has. */
 export function keyOf({ kind, id }: Limit): string {

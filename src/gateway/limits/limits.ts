@@ -1,22 +1,30 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Turn } from '../../platform/http/server.ts';
 import { addressLimit } from './address.ts';
+import { sayAgainMs } from './count-script.ts';
 import { CallCounts } from './call-counts.ts';
 import { limitHeaders } from './headers.ts';
-import { keyOf, type Limit, type LimitSettings, type Over } from './limit.ts';
+import { keyOf, type Limit, type LimitSettings, type Over, type Verdict } from './limit.ts';
 import { Refused } from './refused.ts';
 import type { SharedCounts } from './shared-counts.ts';
-import { type Ceiling, UnderWay } from './under-way.ts';
+import { type Ceiling, type Held, UnderWay } from './under-way.ts';
 
 /** Everything that is counted so that nobody takes what is for all. */
 export class Limits {
   readonly calls: CallCounts;
-  readonly underWay = new UnderWay();
+  readonly underWay: UnderWay;
   readonly refused: Refused;
+  readonly #saying: NodeJS.Timeout | undefined;
 
-  constructor(o: { clock: Clock; shared: SharedCounts | null }) {
-    this.calls = new CallCounts(o);
-    this.refused = new Refused(o.clock);
+  constructor({ clock, shared }: { clock: Clock; shared: SharedCounts | null }) {
+    this.calls = new CallCounts({ clock, shared });
+    this.refused = new Refused(clock);
+    const tell = (held: readonly Held[]) => {
+      // What is lost is said again soon, and the link has logged why.
+      if (shared?.isUsable()) shared.tell(held).catch(() => undefined);
+    };
+    this.underWay = new UnderWay(tell);
+    if (shared) this.#saying = setInterval(() => tell(this.underWay.all()), sayAgainMs).unref();
   }
 
   /** Notes that a limit refused a call, which counts for no other limit. */
@@ -33,6 +41,7 @@ export class Limits {
   }
 
   close(): Promise<void> {
+    clearInterval(this.#saying);
     return this.calls.close();
   }
 }
@@ -41,7 +50,8 @@ export class Limits {
 export interface AddressDoor {
   /** Seconds to wait when it has asked too often, else 0. */
   limit(address: string, authorization: string | undefined): number;
-  count(address: string, authorization: string | undefined): void;
+  /** Counts it; seconds to wait when all replicas together have no room for it, else 0. */
+  count(address: string, authorization: string | undefined): Promise<number> | number;
   limitHeaders(seconds: number): Readonly<Record<string, string>>;
 }
 
@@ -54,6 +64,11 @@ export function addressDoor(
     const perAddress = settings.rateLimits()?.perAddress;
     return perAddress === undefined ? undefined : addressLimit(address, perAddress);
   };
+  const waitOf = (verdict: Verdict) => {
+    if (verdict.ok || !verdict.over) return 0;
+    limits.isOver(verdict.over, undefined);
+    return verdict.over.seconds;
+  };
   return {
     limit(address, authorization) {
       const limit = limitOf(address);
@@ -64,7 +79,9 @@ export function addressDoor(
     },
     count(address, authorization) {
       const limit = limitOf(address);
-      if (limit && !isExempt(authorization)) limits.calls.add([limit]);
+      if (!limit || isExempt(authorization)) return 0;
+      const verdict = limits.calls.take([limit]);
+      return verdict instanceof Promise ? verdict.then(waitOf) : waitOf(verdict);
     },
     limitHeaders(seconds) {
       const limit = limitOf('');

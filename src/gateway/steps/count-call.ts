@@ -19,21 +19,26 @@ export function countCall(call: Call, gate: Gate): Promise<void> | void {
   }
   call.leave = entry.leave;
   const limits = [...limitsOfCaller(call, gate, settings), ...limitsOfServer(call, settings)];
-  const verdict = gate.limits.calls.take(limits);
+  const verdict = gate.limits.calls.take(limits, entry.held);
   if (verdict instanceof Promise) return verdict.then((found) => settle(call, gate, found));
   return settle(call, gate, verdict);
 }
 
-/** A call that failed before it was counted has cost something all the same. */
-export function countFailed(call: Call, gate: Gate): void {
+/** A call that failed before it was counted has cost something all the same: throws when that is too much. */
+export function countFailed(call: Call, gate: Gate): Promise<void> | void {
   const settings = gate.settings.rateLimits();
-  if (!settings || call.isCounted) return;
+  if (!settings || call.isCounted) return undefined;
   call.isCounted = true;
-  gate.limits.calls.add(limitsOfCaller(call, gate, settings));
-  if (call.turn) call.turn.isCounted = true;
+  const verdict = gate.limits.calls.take(limitsOfCaller(call, gate, settings));
+  if (verdict instanceof Promise) return verdict.then((found) => settle(call, gate, found));
+  return settle(call, gate, verdict);
 }
 
 function settle(call: Call, gate: Gate, verdict: Verdict): void {
+  if (!verdict.ok && !verdict.over) {
+    gate.limits.isFull(verdict.full, call.turn);
+    throw tooManyAtOnce(verdict.full);
+  }
   if (!verdict.ok) {
     gate.limits.isOver(verdict.over, call.turn);
     throw rateLimited(verdict.over);

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../audit/contract.ts';
 import { timeId } from '../../audit/index.ts';
-import { AppError, messageOf } from '../../platform/errors.ts';
+import { AppError, messageOf, refusalOf } from '../../platform/errors.ts';
 import type { FoundCredential } from '../../secrets/index.ts';
 import type { Call, Gate } from '../call.ts';
 import { sizeOf } from '../faces/answer-body.ts';
@@ -18,7 +18,6 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
   gate.observed.metrics?.called(call, milliseconds / 1_000);
   const credentials = call.targets.length === 1 ? call.targets[0]?.credentials : undefined;
   if (credentials && wentOut(call)) for (const one of credentials.values()) gate.vault.used(one);
-  if (!gate.settings.recordCalls) return;
   const request =
     call.message?.kind === 'request' || call.message?.kind === 'notification' ? call.message : undefined;
   const only = call.servers.length === 1 ? call.servers[0] : undefined;
@@ -38,6 +37,7 @@ export function recordCall(call: Call, gate: Gate, error: unknown): void {
     tool: call.tool,
     outcome: call.outcome,
     reason: call.reason,
+    refusal: refusalOf(error),
     status: call.status,
     milliseconds,
     bytesIn: call.bytesIn,

@@ -14,9 +14,9 @@ export class NotHeard extends Error {
 /** How long this process may listen with nothing else to do, and hear nothing, in milliseconds. */
 const longestSilence = 50;
 /** The same where others wait for the processors of this machine: the other side may wait for them as well. */
-const longestWhenCrowded = 1_000;
+const longestWhenCrowded = 250;
 /** A process that is never idle hears what there is all the same, each time that it looks. */
-const mostLooks = 40;
+const mostLooks = 10;
 
 interface Waiting {
   /** How long this process had been idle when it asked. */
