@@ -5,6 +5,7 @@ const roles: Readonly<Record<string, () => Promise<void>>> = {
   serve: async () => (await import('./start/serve.ts')).serve(),
   runner: async () => (await import('./start/runner.ts')).runner(),
   migrate: async () => (await import('./start/migrate.ts')).migrateOnly(),
+  'verify-export': async () => (await import('./start/verify-export.ts')).verifyExported(),
   'wrap-key': async () => (await import('./start/wrap-key.ts')).wrapKey(),
 };
 

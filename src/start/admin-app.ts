@@ -44,7 +44,7 @@ export function adminApp(parts: Parts): AdminApp {
     ...masterKeyRoutes(rotation),
     ...accountsOf(parts),
     ...identityRoutes({ db, clock, changed: () => identity.refreshTokens() }),
-    ...auditRoutes({ db, signer: parts.records.signer }),
+    ...auditRoutes({ db, records: parts.records }),
     ...personalRoutes({
       database: parts.database,
       namedInFile: (email) => Object.keys(parts.file().users).some((user) => user.toLowerCase() === email),

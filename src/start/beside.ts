@@ -1,5 +1,6 @@
 // What the workers of one machine say together.
 import type { Degraded } from '../admin/index.ts';
+import { AppError } from '../platform/errors.ts';
 import type { MetricsPicture } from '../platform/metrics/metrics.ts';
 import type { WorkerSide } from '../platform/workers/worker.ts';
 
@@ -18,7 +19,19 @@ export async function degradedOfWorkers(
   return [...byPart.values()];
 }
 
-/** The numbers of the other workers. */
-export async function picturesOf(worker: WorkerSide): Promise<readonly MetricsPicture[]> {
-  return (await worker.others('metrics')) as MetricsPicture[]; // Made by the same program.
+/** Longer than the primary waits for the others, in milliseconds. */
+const patience = 3_000;
+
+/** The numbers of the other workers, for which the primary is told those of this one. */
+export async function picturesOf(
+  worker: WorkerSide,
+  own: MetricsPicture,
+): Promise<readonly MetricsPicture[]> {
+  try {
+    return (await worker.link.ask('metrics', own, patience)) as MetricsPicture[]; // Made by the same program.
+  } catch (cause) {
+    const message = 'The numbers of the other workers are not there at the moment; ask again.';
+    // Without them all counts would fall, which Prometheus takes for a new beginning.
+    throw new AppError('metrics_incomplete', 503, message, { cause });
+  }
 }

@@ -5,7 +5,7 @@ import { createRecorder, watchRefusedSignIns } from '../audit/index.ts';
 import { allowsFrom, createOriginSeals, createToolPins } from '../catalog/index.ts';
 import type { Config, ConfigFile } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
-import { createIdentity } from '../identity/index.ts';
+import { createIdentity, createIdentitySigner } from '../identity/index.ts';
 import { openBus } from '../platform/bus/open-bus.ts';
 import { systemClock as clock } from '../platform/clock.ts';
 import type { Closing } from '../platform/closing.ts';
@@ -17,7 +17,7 @@ import type { WorkerSide } from '../platform/workers/worker.ts';
 import { createVault, type KeyRing, openMasterKeys, openRotation } from '../secrets/index.ts';
 import { bodyBytesOf, openSharedCounts, rateLimitsOf } from './limits.ts';
 import { openAccounts } from './open-accounts.ts';
-import { surroundingsOf } from './neighbours.ts';
+import { audienceOf, surroundingsOf } from './neighbours.ts';
 import { openCatalog } from './open-catalog.ts';
 import { openObserved } from './open-observed.ts';
 import { projectDir } from './program.ts';
@@ -66,9 +66,12 @@ export async function build(ground: Ground, adminToken: string) {
   const observe = await openObserved(ground, () => file);
   const key = masterKeys.stateKey;
   const sharedCounts = await openSharedCounts({ ...ground, redisUrl, key, clock });
+  const { PUBLIC_URL: issuer, OPEN_WEBUI_URL: behind = issuer } = config;
+  const signer = await createIdentitySigner({ secret: key, issuer, audience: audienceOf(behind), clock });
   const gateway = createGateway({
     ...parts,
     observe,
+    sign: (facts, audience) => signer.signatureFor(facts, audience),
     clock,
     projectDir,
     around: { env: config.variables, directory: path.dirname(config.TOOLGATE_CONFIG) },
@@ -79,7 +82,9 @@ export async function build(ground: Ground, adminToken: string) {
     settings: gateSettings(config, () => file),
     stdio,
   });
-  closing.keep('gateway', gateway);
+  // Right after whatever records, before parts that wait for a database that may say nothing any more.
+  closing.keep('recorder', parts.recorder, 6_000);
+  closing.keep('gateway', gateway, 3_000);
   /** Makes another content of the config file the one in force. */
   const use = (next: ConfigFile, prune: boolean): Promise<Change[]> =>
     written.during(next, async () => {
@@ -94,7 +99,7 @@ export async function build(ground: Ground, adminToken: string) {
   /** Since when the content of the config file is wrong; whoever reads it says so. */
   const fileTrouble: { since: Date | null } = { since: null };
   const sharedLimits = sharedCounts ?? undefined;
-  const watched = { records, bus, rotation, stdio, gateway, observe, fileTrouble, sharedLimits };
+  const watched = { signer, records, bus, rotation, stdio, gateway, observe, fileTrouble, sharedLimits };
   return { ...parts, ...watched, sealerFor, seals, use };
 }
 
@@ -140,7 +145,7 @@ interface Base {
 
 /** What everything else stands on: what is in the database, followed; keys; records. */
 async function openFoundation(
-  { database, keyRing: ring, closing, ownDir }: Ground,
+  { config, database, keyRing: ring, closing, ownDir }: Ground,
   base: Base,
   written: () => readonly ConfigFile[],
 ) {
@@ -150,13 +155,14 @@ async function openFoundation(
   const masterKeys = closing.keep('master keys', await openMasterKeys({ ...base, changes, ring }));
   const { box } = masterKeys;
   const vault = closing.keep('vault', await createVault({ ...base, changes, box }));
+  const refusedSignIns = closing.keep('refused sign-ins', watchRefusedSignIns(base));
   const recorder = await createRecorder({
     ...base,
     spillDir: path.join(ownDir, 'spill'),
-    seen: watchRefusedSignIns(base),
+    keeps: config.ENABLE_API_ANALYTICS,
+    seen: refusedSignIns.see,
   });
-  closing.keep('recorder', recorder);
-  return { changes, access, masterKeys, box, vault, recorder };
+  return { changes, access, masterKeys, box, vault, recorder, refusedSignIns };
 }
 
 function identitySettings(config: Config, adminToken: string) {
@@ -170,15 +176,14 @@ function gateSettings(config: Config, file: () => ConfigFile) {
     pageSize: 1_000,
     listDeadlineMs: 3_000,
     maxBodyBytes: bodyBytesOf(file),
-    recordCalls: config.ENABLE_API_ANALYTICS,
     metaTools: () => {
       const { above = null, exceptClients } = file().metaTools;
       return { always: config.META_TOOLS_MODE, above, exceptClients };
     },
     rateLimits: rateLimitsOf(config, file),
     limits: () => {
-      const { idleSeconds, bodyBytes: _, ...most } = file().limits;
-      return { ...most, idleMs: idleSeconds * 1_000 };
+      const { connections, processes, idleSeconds } = file().limits;
+      return { connections, processes, idleMs: idleSeconds * 1_000 };
     },
   };
 }

@@ -36,7 +36,7 @@ function gatewayInFront(config: Config): { url: string; audience: string } | und
   if (!isOn) return undefined;
   if (url === undefined || audience === undefined)
     throw wrong(
-      'API_GATEWAY_MODE needs API_GATEWAY_URL, where the Toolgate in front is reached, and API_GATEWAY_AUDIENCE, its OPEN_WEBUI_URL.',
+      'API_GATEWAY_MODE needs API_GATEWAY_URL, where the Toolgate in front is reached, and API_GATEWAY_AUDIENCE, where that one reaches this one.',
     );
   return { url, audience: audienceOf(audience) };
 }

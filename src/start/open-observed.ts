@@ -16,7 +16,8 @@ export async function openObserved(
   const metrics = new Metrics();
   metrics.watchProcess();
   const endpoint = config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? config.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const tracer = await openTracer(endpoint, { version, instance: randomUUID(), log, clock });
-  if (tracer) closing.keep('traces', tracer);
+  const { env } = process;
+  const tracer = await openTracer(endpoint, { version, instance: randomUUID(), log, clock, env });
+  if (tracer) closing.keep('traces', tracer, 3_000);
   return { metrics, tracer, tracesPeople: config.TRACE_PEOPLE, names: () => file().metrics };
 }

@@ -1,10 +1,7 @@
 // Open WebUI behind this program.
 import { openWebUiMount, type OpenWebUiMount, signingKeysMount } from '../gateway/index.ts';
-import { createIdentitySigner } from '../identity/index.ts';
-import { systemClock as clock } from '../platform/clock.ts';
 import type { Mount } from '../platform/http/server.ts';
 import type { Parts } from './build.ts';
-import { audienceOf } from './neighbours.ts';
 
 /** Enough of a key's name to tell installations apart in `Via`. */
 const viaLength = 12;
@@ -16,24 +13,14 @@ export interface OpenWebUi {
   readonly behind: OpenWebUiMount | undefined;
 }
 
-export async function openWebUiOf({
-  config,
-  identity,
-  access,
-  masterKeys,
-  gateway,
-  closing,
-  file,
-}: Parts): Promise<OpenWebUi> {
+export function openWebUiOf({ config, identity, access, signer, gateway, closing, file }: Parts): OpenWebUi {
   const { OPEN_WEBUI_URL: url, PUBLIC_URL: publicUrl } = config;
-  if (url === undefined) return { mounts: [], behind: undefined };
-  const signer = await createIdentitySigner({
-    ...{ secret: masterKeys.stateKey, issuer: publicUrl, audience: audienceOf(url), clock },
-  });
+  if (url === undefined) return { mounts: [signingKeysMount(signer)], behind: undefined };
   const behind = openWebUiMount({
     ...{ gate: gateway.gate, live: access.live, url, publicUrl },
     visitors: {
       visitorOf: (token, clientIp) => identity.visitorOf(token, clientIp),
+      forget: (token) => identity.forgetVisitor(token),
       sign: (facts) => signer.headers(facts),
     },
     via: `toolgate-${signer.keyId.slice(0, viaLength)}`,

@@ -22,7 +22,7 @@ export function openRecords(o: {
     audit: () => file().audit,
     retainDays: () => file().analytics.retainDays,
   });
-  return closing.keep('upkeep of records', records);
+  return closing.keep('upkeep of records', records, 3_000);
 }
 
 /** That the config file changed something; what it was, the records of each change say. */

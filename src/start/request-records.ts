@@ -1,8 +1,7 @@
 // Records of requests that the pipeline does not see.
 import type { Server } from 'node:http';
-import { createRequestRecords } from '../audit/index.ts';
+import { requestRecord } from '../audit/index.ts';
 import { templateOf } from '../gateway/index.ts';
-import { systemClock as clock } from '../platform/clock.ts';
 import { watchAnswer } from '../platform/http/answered.ts';
 import { originReader } from '../platform/http/client-address.ts';
 import type { Mount } from '../platform/http/server.ts';
@@ -22,8 +21,6 @@ export function recordRequests(
   { config, recorder, gateway }: Parts,
   mounts: readonly Mount[],
 ): void {
-  if (!config.ENABLE_API_ANALYTICS) return;
-  const record = createRequestRecords({ recorder, clock });
   const originOf = originReader(config.TRUSTED_PROXIES);
   // Before the server itself, which may answer at once.
   server.prependListener('request', (req, res) => {
@@ -35,9 +32,11 @@ export function recordRequests(
         ...{ req, res, clientIp: originOf(req).clientIp },
         template: known ?? (mount === gateway ? templateOf(path) : ofPart(mount, path)) ?? '/{unknown}',
         // Each of their requests is a call, which has a record of its own.
-        isToldElsewhere: mount === gateway || mount?.isForeign === true || status.has(path),
+        isToldElsewhere: mount === gateway || mount?.isForeign === true,
       },
-      record,
+      (answered) => {
+        if (answered.status >= 400 || !status.has(path)) recorder.record(requestRecord(answered));
+      },
     );
   });
 }

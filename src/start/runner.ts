@@ -45,7 +45,7 @@ export async function runner(): Promise<void> {
   const closing = new Closing(log);
   // Whoever goes while this starts would leave it behind.
   if (isChild) onParentGone(process.env, () => leave(closing));
-  const made = closing.keep('servers', await createRunner(runnerSettings(settings, key), log));
+  const made = closing.keep('servers', await createRunner(runnerSettings(settings, key), log), 'own');
   const server = serverOf(made, log);
   closing.add('listener', () => stop(server));
   const port = await listenAt(server, isChild ? { socketPath } : settings.TOOLGATE_RUNNER_LISTEN);

@@ -6,7 +6,7 @@ import { type Config, loadConfig, watchConfigFile } from '../config.ts';
 import { addressDoor, resourceMetadataMount } from '../gateway/index.ts';
 import { localTokens } from '../identity/index.ts';
 import { systemClock as clock } from '../platform/clock.ts';
-import { Closing, closeOnSignals, drainMs } from '../platform/closing.ts';
+import { Closing, closeOnSignals, shareOf } from '../platform/closing.ts';
 import { type Database, migrate, openDatabase, openShared } from '../platform/db/index.ts';
 import { checkPort, drain, listen } from '../platform/http/listen.ts';
 import { createOriginGuard } from '../platform/http/origin-guard.ts';
@@ -28,6 +28,7 @@ import { observeRequests, tellMetrics } from './observe.ts';
 import { openWebUiOf } from './open-webui.ts';
 import { migrations, version } from './program.ts';
 import { degradedOfWorkers, picturesOf } from './beside.ts';
+import { takeOver } from './take-over.ts';
 import { ownDirectory, startWorkers, workersWanted } from './workers.ts';
 import { recordRequests } from './request-records.ts';
 
@@ -55,6 +56,7 @@ async function serveAsFirst(): Promise<void> {
       openAndMigrate(config, log, closing),
     );
     const work = async () => {
+      await takeOver(config.TOOLGATE_DATA_DIR, log);
       const ground = await groundOf({ config, log, database, closing, worker: undefined });
       if (count === 1) return start(ground);
       await adminTokenOf(config);
@@ -82,7 +84,7 @@ async function serveAsWorker(worker: WorkerSide): Promise<void> {
   const database = await (shared === undefined
     ? openDatabase({ url: config.DATABASE_URL, dataDir: config.TOOLGATE_DATA_DIR, log })
     : openShared(shared, log));
-  closing.add('database', () => database.close());
+  closing.keep('database', database, 10_000);
   await database.walls.raise();
   const text = await start(await groundOf({ config, log, database, closing, worker }));
   // The primary gives them one second less than it has.
@@ -104,7 +106,7 @@ async function adminTokenOf(config: Config): Promise<string> {
 
 async function openAndMigrate(config: Config, log: Log, closing: Closing): Promise<Database> {
   const database = await openDatabase({ url: config.DATABASE_URL, dataDir: config.TOOLGATE_DATA_DIR, log });
-  closing.add('database', () => database.close());
+  closing.keep('database', database, 10_000);
   await migrate(database, migrations, { log });
   await database.walls.raise();
   return database;
@@ -117,7 +119,7 @@ async function start(ground: Ground): Promise<string> {
   const parts = await build(ground, await adminTokenOf(config));
   const { gateway, identity } = parts;
   followConfigFile(parts, closing);
-  const openWebUi = await openWebUiOf(parts);
+  const openWebUi = openWebUiOf(parts);
   const own = () => degradedParts({ ...parts, openWebUi: openWebUi.behind });
   const degraded = worker ? () => degradedOfWorkers(worker, own) : own;
   tellMetrics(parts, own);
@@ -127,17 +129,15 @@ async function start(ground: Ground): Promise<string> {
     gateway,
     adminMount(adminApp(parts)),
     statusMount({
-      version,
-      clock,
+      ...{ version, token: config.METRICS_TOKEN, publicUrl: config.PUBLIC_URL, clock, degraded },
       startedAt: clock(),
       leaving: () => closing.isClosing,
-      degraded,
     }),
     metricsMount({
       metrics: parts.observe.metrics,
       token: config.METRICS_TOKEN,
       publicUrl: config.PUBLIC_URL,
-      ...(worker && { others: () => picturesOf(worker) }),
+      ...(worker && { others: (picture) => picturesOf(worker, picture) }),
     }),
     resourceMetadataMount(identity),
     ...pagesOf(parts),
@@ -152,13 +152,14 @@ async function start(ground: Ground): Promise<string> {
     }),
     ...addressDoor(gateway.gate, identity.speaksForMany),
     trustedProxies: config.TRUSTED_PROXIES,
+    mostOpen: () => parts.file().limits.clientConnections,
     isSecure: config.PUBLIC_URL.startsWith('https:'),
     log,
   });
   observeRequests(server, parts);
   recordRequests(server, parts, mounts);
   const port = await listen(server, config.HOST, config.PORT);
-  closing.add('listener', () => drain(server, mounts, drainMs(config.SHUTDOWN_SECONDS)));
+  closing.add('listener', (ms) => drain(server, mounts, shareOf(ms)), 'own');
   const url = config.PORT === 0 ? `http://localhost:${port}` : config.PUBLIC_URL;
   const isFirst = worker === undefined || worker.placement.number === 1;
   const tokens =

@@ -42,7 +42,7 @@ type FilledIn = Parameters<StdioSettings['mayRun']>[1];
 export function stdioSettings(deps: StdioDeps): StdioSettings {
   const { config, log, closing, written, catalogAllows, worker } = deps;
   const runner = worker ? runnerOfPrimary(config, log, worker) : runnerOf(config, log);
-  if (runner instanceof ChildRunner || runner instanceof RemoteRunner) closing.keep('runner', runner);
+  if (runner instanceof ChildRunner || runner instanceof RemoteRunner) closing.keep('runner', runner, 9_000);
   return {
     runner,
     ownDirectories: path.join(config.TOOLGATE_DATA_DIR, 'runner'),

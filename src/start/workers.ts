@@ -1,15 +1,14 @@
 // The primary of several workers: what is there once (the embedded database, the runner, counts), and who serves.
-import { readdir, rename } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config.ts';
-import { countForWorkers } from '../gateway/index.ts';
+import { PrimaryCounts } from '../gateway/index.ts';
 import { ChildRunner } from '../gateway/runner/index.ts';
 import { systemClock as clock } from '../platform/clock.ts';
 import type { Closing } from '../platform/closing.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Log } from '../platform/log.ts';
-import { makeDirectory } from '../platform/make-directory.ts';
+import { Pictures } from '../platform/metrics/pictures.ts';
 import { Primary } from '../platform/workers/primary.ts';
 import type { Placement, WorkerSide } from '../platform/workers/worker.ts';
 import { projectDir } from './program.ts';
@@ -35,39 +34,30 @@ export async function startWorkers(o: {
   readonly closing: Closing;
 }): Promise<{ primary: Primary; text: string }> {
   const { config, log, closing } = o;
-  await takeOver(config.TOOLGATE_DATA_DIR);
   const shared = await o.database.share?.();
   if (shared) closing.keep('shared database', shared);
   const runner = runnerOf(config, log);
   const isOwn = runner instanceof ChildRunner;
-  if (isOwn) closing.keep('runner', runner);
+  if (isOwn) closing.keep('runner', runner, 9_000);
   // One that somebody else started is each worker's own affair.
   else runner?.close();
+  const counts = new PrimaryCounts(clock);
+  const pictures = new Pictures();
   const primary = new Primary({
     count: o.count,
     placementOf: (number): Placement => ({ number, ...(shared && { databaseUrl: shared.url }) }),
     answers: {
-      limits: countForWorkers(clock),
+      limits: (calls, worker) => counts.answer(calls, worker),
+      metrics: (own, worker) => pictures.answer(own, worker, primary.askOthers(worker, 'metrics')),
       runner: () => (isOwn ? runner.place(AbortSignal.timeout(30_000)) : null),
+    },
+    ended(worker) {
+      counts.forget(worker);
+      pictures.ended(worker);
     },
     log,
   });
-  closing.keep('workers', primary);
+  closing.keep('workers', primary, 'own');
   const text = await primary.start({ exec: path.join(projectDir, 'src', 'main.ts'), args: ['serve'] });
   return { primary, text: String(text) };
-}
-
-const kept = ['spill', 'unsaved-tokens'];
-
-/** What workers left behind that may not come again: the first one has it from now on. */
-async function takeOver(dataDir: string): Promise<void> {
-  const names = await readdir(dataDir).catch(() => []);
-  for (const worker of names.filter((name) => /^worker-\d+$/.test(name))) {
-    for (const folder of kept) {
-      const files = await readdir(path.join(dataDir, worker, folder)).catch(() => []);
-      if (files.length > 0) await makeDirectory(path.join(dataDir, folder));
-      for (const file of files)
-        await rename(path.join(dataDir, worker, folder, file), path.join(dataDir, folder, file));
-    }
-  }
 }

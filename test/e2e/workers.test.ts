@@ -1,6 +1,6 @@
 // Several processes behind one port: one installation, whichever of them answers.
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startHostileHttp } from '../fakes/hostile-http.ts';
 import {
   type Raw,
@@ -195,6 +195,69 @@ test('count calls together, without Redis: of a thousand at once exactly a hundr
   await eventually('both know the token', () => burst(4));
   await burst(1_000);
   expect(passed).toBe(100);
+}, 120_000);
+
+test('let as many calls under way together as may be, and forget those of one that was killed', async () => {
+  const own = closeLater(await startHostileHttp());
+  const servers = { plain: { concurrent: 5 } };
+  const gate = await startGate({
+    config: configOf({ plain: { type: 'http', url: own.url('ok') } }, { rateLimits: { servers } }),
+    env: { WORKERS: '2', RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_PER_MINUTE: '100000' },
+  });
+  const token = await gate.tokenFor('alice@acme.com');
+  const raw = { url: `${gate.url}/mcp/plain`, token, headers: fresh };
+  await eventually('both serve', () => gate.logs().includes('Toolgate is ready'));
+  await eventually('all know the token', async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => askModern(raw, 'tools/list')));
+    return all.every(({ status }) => status === 200);
+  });
+  const reached = () => own.stats('ok').counts['tools/call'] ?? 0;
+  const thirty = async () => {
+    const before = reached();
+    let refused = 0;
+    const answers = Array.from({ length: 30 }, async () => {
+      const params = { name: 'slow', arguments: { ms: 60_000 } };
+      const { message } = await askModern(raw, 'tools/call', params);
+      if (/under way/.test(textOf(message.result).text)) refused++;
+    });
+    // Those that are let in stay, and are lost with their worker.
+    void Promise.allSettled(answers);
+    await eventually('all but five are refused', () => refused === 25, 30);
+    await eventually('five are there', () => reached() === before + 5);
+  };
+  await thirty();
+  for (const worker of workersOf(gate)) process.kill(worker, 'SIGKILL');
+  await eventually('others have their places', () => workersOf(gate).length === 2, 30);
+  await eventually('they serve', async () => {
+    const all = await Promise.allSettled(Array.from({ length: 8 }, () => askModern(raw, 'tools/list')));
+    return all.every((one) => one.status === 'fulfilled' && one.value.status === 200);
+  });
+  await thirty();
+  await gate.kill('SIGKILL');
+}, 120_000);
+
+test('their counts never fall, whether one of them is late or has died', async () => {
+  const gate = await startGate({ config, env: { WORKERS: '2' } });
+  await eventually('both serve', () => gate.logs().includes('Toolgate is ready'));
+  const counted = async () => {
+    const text = await (await fetch(`${gate.url}/metrics`, { headers: fresh })).text();
+    const rows = text.matchAll(/^toolgate_http_requests_total\{part="calls",.*\} (\d+)$/gm);
+    return [...rows].reduce((sum, [, n]) => sum + Number(n), 0);
+  };
+  /** By whichever worker does not wait. */
+  const soonest = () => Promise.any(Array.from({ length: 4 }, counted));
+  for (let n = 0; n < 20; n++) await (await fetch(`${gate.url}/mcp`, { headers: fresh })).text();
+  for (let n = 0; n < 4; n++) expect(await counted()).toBe(20);
+  const [late = 0, lost = 0] = workersOf(gate);
+  process.kill(late, 'SIGSTOP');
+  onTestFinished(() => void process.kill(late, 'SIGCONT'));
+  expect(await soonest()).toBe(20);
+  process.kill(late, 'SIGCONT');
+  process.kill(lost, 'SIGKILL');
+  await eventually('it has gone', () => !workersOf(gate).includes(lost));
+  expect(await soonest()).toBe(20);
+  await eventually('another one has its place', () => workersOf(gate).length === 2);
+  for (let n = 0; n < 4; n++) expect(await soonest()).toBe(20);
 }, 120_000);
 
 test('end with their primary, however it ended', async () => {

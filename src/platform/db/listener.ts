@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { within } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createChannels, listenTo, unlistenTo } from './channels.ts';
@@ -7,6 +8,8 @@ import type { ListenHandlers } from './database.ts';
 
 const firstDelayMs = 100;
 const longestDelayMs = 10_000;
+/** How long a server may take to stop telling: whoever closes must not wait for one that hangs. */
+const unlistenMs = 1_000;
 
 /** One connection of its own for LISTEN, opened at the first use; comes back by itself after it was lost. */
 export class Listener {
@@ -33,6 +36,7 @@ export class Listener {
       await client.query(listenTo(channel));
     } catch (error) {
       if (this.#reconnecting) return stop;
+      abandon(this.#connection);
       this.#connection = undefined;
       this.#channels.remove(channel, handlers);
       throw error;
@@ -51,11 +55,13 @@ export class Listener {
 
   async #unlisten(channel: string, handlers: ListenHandlers): Promise<void> {
     if (!this.#channels.remove(channel, handlers)) return;
+    const connection = this.#connection;
+    const said = connection?.then((client) => client.query(unlistenTo(channel)));
     try {
-      const client = await this.#connection;
-      await client?.query(unlistenTo(channel));
+      await within(unlistenMs, 'The database did not answer.', Promise.resolve(said));
     } catch (error) {
-      this.#log.debug({ error: messageOf(error) }, 'the connection broke, which ends listening as well');
+      this.#log.debug({ error: messageOf(error) }, 'a connection that is over, which ends listening as well');
+      abandon(connection);
     }
   }
 
@@ -105,4 +111,9 @@ export class Listener {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#closed.signal }).catch(() => undefined);
   }
+}
+
+/** One that hangs would keep whoever comes next; once it is gone, a new one listens for those that are left. */
+function abandon(connection: Promise<pg.Client> | undefined): void {
+  connection?.then((client) => client.end()).catch(() => undefined); // It never connected: there is nothing to end.
 }

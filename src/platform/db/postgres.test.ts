@@ -114,6 +114,25 @@ test('closing does not wait for a server that fell silent', async () => {
   await database.close();
 });
 
+test('whoever stops listening does not wait for a server that fell silent, and others hear again once it is back', async () => {
+  const target = new URL(await testDatabaseUrl());
+  const other = await open(target.href);
+  const proxy = await silentProxy(Number(target.port));
+  target.port = String(proxy.port);
+  const database = await openPostgres(target.href, log, { ...defaultTimeouts, connect: 500, close: 50 });
+  onTestFinished(() => Promise.all([database.close(), other.close()]).then(() => undefined));
+  const heard = Promise.withResolvers<string>();
+  const resynced = Promise.withResolvers<void>();
+  await database.listen('news', { onNotify: heard.resolve, onResync: resynced.resolve });
+  const stop = await database.listen('more', { onNotify: () => {}, onResync: () => {} });
+  proxy.silence();
+  await stop();
+  proxy.resume();
+  await resynced.promise;
+  await sql`notify news, 'back'`.execute(other.db);
+  expect(await heard.promise).toBe('back');
+});
+
 test('closing while it waits to reconnect ends at once', async () => {
   const target = new URL(await testDatabaseUrl());
   const proxy = await silentProxy(Number(target.port));

@@ -11,7 +11,7 @@ import { createHandles } from './walls.ts';
  * Milliseconds. `silence` is how long a server may say nothing at all (a dead network path); it is longer
  * than `statement`, after which a live server gives up by itself.
  */
-export const defaultTimeouts = { connect: 5_000, statement: 30_000, silence: 35_000, close: 10_000 };
+export const defaultTimeouts = { connect: 5_000, statement: 30_000, silence: 35_000, close: 3_000 };
 
 /** Opens PostgreSQL at `url`; rejects with `database_unreachable` when nothing usable answers there. */
 export async function openPostgres(
@@ -32,7 +32,7 @@ export async function openPostgres(
     throw unreachable(url, error);
   }
   const { db, forTenant, walls } = createHandles(pool, log, isPooled);
-  const listener = new Listener(() => new pg.Client(config), log);
+  const listener = new Listener(() => new pg.Client({ ...config, query_timeout: timeouts.silence }), log);
   const close = async () => {
     const closed = Promise.all([listener.close(), pool.end()]);
     // Over a dead network nobody ever confirms the end.

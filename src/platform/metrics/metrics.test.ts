@@ -70,12 +70,13 @@ test('the numbers of several processes add up, but for those that are the same i
   const [first, second] = processes;
   // What another process says has travelled as text.
   const others = [JSON.parse(JSON.stringify(await second!.picture()))];
-  const text = await first!.text(others);
+  const text = await first!.text(async () => others);
   expect(text).toContain('toolgate_calls_total{server="github",outcome="ok"} 5');
   expect(text).toContain('toolgate_calls_duration_seconds_bucket{le="0.5",server="github"} 5');
   expect(text).toContain('toolgate_calls_duration_seconds_count{server="github"} 5');
   expect(text).toContain('toolgate_sessions 5');
   expect(text).toContain('toolgate_degraded 1');
-  expect(text).toMatch(/^nodejs_eventloop_lag_seconds \d/m);
+  expect(text).toMatch(/^toolgate_event_loop_delay_seconds_count \d/m);
+  expect(text).not.toContain('nodejs_eventloop_lag');
   expect(text).toMatch(/^process_resident_memory_bytes \d/m);
 });

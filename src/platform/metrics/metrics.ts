@@ -6,6 +6,7 @@ import {
   type Metric,
   Registry,
 } from 'prom-client';
+import { eventLoopDelays } from './event-loop.ts';
 import { Red, type RedOptions, type Told } from './red.ts';
 
 /** A number, or one for each of a bounded number of labels. */
@@ -26,6 +27,9 @@ export interface GaugeOptions {
 /** The metrics of one process at one moment, as JSON that another process can add to its own. */
 export type MetricsPicture = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
+/** The numbers of the other processes; they are told those of this one, to keep them for when it cannot be asked. */
+export type OtherPictures = (own: MetricsPicture) => Promise<readonly MetricsPicture[]>;
+
 /** What this process tells Prometheus of itself. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -33,6 +37,10 @@ export class Metrics {
   /** Memory, processor, event loop and collections of garbage. They are watched until the process ends. */
   watchProcess(): void {
     collectDefaultMetrics({ register: this.#registry });
+    // They begin anew with whoever reads them, and those of several processes become a mean.
+    for (const { name } of this.#registry.getMetricsAsArray())
+      if (name.startsWith('nodejs_eventloop_lag')) this.#registry.removeSingleMetric(name);
+    this.#registry.registerMetric(eventLoopDelays());
   }
 
   /** A number that goes up and down, and that somebody else keeps. */
@@ -76,9 +84,10 @@ export class Metrics {
   }
 
   /** In the text format of Prometheus; with `others`, the numbers of several processes as those of one. */
-  async text(others: readonly MetricsPicture[] = []): Promise<string> {
-    if (others.length === 0) return this.#registry.metrics();
-    return AggregatorRegistry.aggregate([await this.picture(), ...others]).metrics();
+  async text(others?: OtherPictures): Promise<string> {
+    if (!others) return this.#registry.metrics();
+    const own = await this.picture();
+    return AggregatorRegistry.aggregate([own, ...(await others(own))]).metrics();
   }
 
   picture(): Promise<MetricsPicture> {

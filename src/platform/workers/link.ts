@@ -17,7 +17,7 @@ export class Link {
 
   /** What arrived on the pipe. */
   hear(value: unknown): void {
-    if (!isWire(value)) return;
+    if (this.#closed || !isWire(value)) return;
     if (value.kind === 'question') return void this.#answer(value);
     this.#asked.get(value.id)?.(value);
   }

@@ -1,7 +1,6 @@
 // The side of the primary: starts workers, starts them again when they die, and carries what they tell each other.
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Link } from './link.ts';
 import type { Placement } from './worker.ts';
@@ -9,8 +8,10 @@ import type { Placement } from './worker.ts';
 export interface PrimaryOptions {
   readonly count: number;
   readonly placementOf: (number: number) => Placement;
-  /** Answers what workers ask, by topic. */
-  readonly answers: Readonly<Record<string, (message: unknown) => unknown>>;
+  /** Answers what workers ask, by topic; `worker` is the number of the one that does. */
+  readonly answers: Readonly<Record<string, (message: unknown, worker: number) => unknown>>;
+  /** One has ended, and whatever is kept for it is nobody's. */
+  readonly ended?: (worker: number) => void;
   readonly log: Log;
   /** Between two starts of one that dies, at first and at last, in milliseconds. */
   readonly pause?: { readonly first: number; readonly longest: number };
@@ -71,7 +72,7 @@ export class Primary {
     await Promise.all(
       this.#seats.map(async ({ worker, link }) => {
         if (!worker || worker.isDead()) return;
-        const ended = once(worker, 'exit');
+        const ended = new Promise((resolve) => worker.once('exit', resolve));
         link?.ask('stop', null, patience).catch(() => undefined); // It may end before it has answered.
         await ended;
       }),
@@ -83,37 +84,57 @@ export class Primary {
     for (const { worker } of this.#seats) worker?.process.kill('SIGKILL');
   }
 
-  /** Resolves with what the worker says when it serves; rejects when it ends before that. */
+  /** Asks all that serve but this one; an answer that does not come in time rejects. */
+  askOthers(asking: number, topic: string): { readonly number: number; readonly answer: Promise<unknown> }[] {
+    return this.#seats.flatMap(({ number, isReady, link }) =>
+      number !== asking && isReady && link ? [{ number, answer: link.ask(topic, null, patience) }] : [],
+    );
+  }
+
+  /** Resolves with what the worker says when it serves; rejects when it ends before that, or cannot be started. */
   #begin(seat: Seat): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const worker = cluster.fork();
-      const link = new Link((wire) => worker.isConnected() && worker.send(wire));
       const since = performance.now();
+      let isOver = false;
+      const over = (how: object) => {
+        if (isOver) return;
+        isOver = true;
+        reject(
+          new AppError('worker_failed', 500, `Worker ${seat.number} could not start; why stands above.`),
+        );
+        this.#ended(seat, since, how);
+      };
+      let worker: Worker;
+      try {
+        worker = cluster.fork();
+      } catch (error) {
+        return over({ error: messageOf(error) });
+      }
+      const link = new Link((wire) => worker.isConnected() && worker.send(wire));
       Object.assign(seat, { worker, link });
-      for (const [topic, answer] of Object.entries(this.#o.answers)) link.answer(topic, answer);
+      for (const [topic, answer] of Object.entries(this.#o.answers))
+        link.answer(topic, (message) => answer(message, seat.number));
       link.answer('placement', () => this.#o.placementOf(seat.number));
-      link.answer('others', (topic) => this.#askOthers(seat, String(topic)));
+      link.answer('others', (topic) => this.#answersOfOthers(seat, String(topic)));
       link.answer('workers', () => this.standing());
       link.answer('serving', (told) => {
         Object.assign(seat, { isReady: true, awaySince: null });
         resolve(told);
       });
       worker.on('message', (message) => link.hear(message));
-      worker.on('error', (error) =>
-        this.#o.log.warn({ err: error, worker: seat.number }, 'a worker cannot be told'),
-      );
-      worker.once('exit', (code, signal) => {
-        link.close();
-        reject(
-          new AppError('worker_failed', 500, `Worker ${seat.number} could not start; why stands above.`),
-        );
-        this.#ended(seat, { code, signal, since });
+      worker.on('error', (error) => {
+        this.#o.log.warn({ err: error, worker: seat.number }, 'a worker cannot be told');
+        // There is no process then, and so none that could end.
+        if (worker.process.pid === undefined) over({ error: messageOf(error) });
       });
+      worker.once('exit', (code, signal) => over({ code, signal }));
     });
   }
 
-  #ended(seat: Seat, { since, ...how }: { code: number | null; signal: string | null; since: number }): void {
+  #ended(seat: Seat, since: number, how: object): void {
     const wasReady = seat.isReady;
+    seat.link?.close();
+    this.#o.ended?.(seat.number);
     Object.assign(seat, { worker: undefined, link: undefined, isReady: false });
     // One that never served at the first start is the caller's to hear of.
     if (this.#isStopping || (!wasReady && seat.awaySince === null)) return;
@@ -127,11 +148,8 @@ export class Primary {
     }, milliseconds);
   }
 
-  async #askOthers(asking: Seat, topic: string): Promise<unknown[]> {
-    const links = this.#seats.flatMap((seat) =>
-      seat !== asking && seat.isReady && seat.link ? [seat.link] : [],
-    );
-    const answers = await Promise.allSettled(links.map((link) => link.ask(topic, null, patience)));
+  async #answersOfOthers({ number }: Seat, topic: string): Promise<unknown[]> {
+    const answers = await Promise.allSettled(this.askOthers(number, topic).map(({ answer }) => answer));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 }

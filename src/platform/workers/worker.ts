@@ -52,8 +52,11 @@ export function closeWithPrimary({ link }: WorkerSide, closing: Closing, seconds
   const stop = () => {
     if (asked) return;
     asked = true;
-    setTimeout(() => process.exit(1), seconds * 1_000).unref();
-    closing.close().then(
+    setTimeout(() => {
+      closing.tellLate();
+      process.exit(1);
+    }, seconds * 1_000).unref();
+    closing.close(seconds * 1_000).then(
       () => process.exit(0),
       () => process.exit(1),
     );
