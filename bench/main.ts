@@ -11,11 +11,15 @@ import {
   bareUndici,
   type CallResult,
   direct,
+  everyTrace,
+  gate,
   type ListResult,
   type Report,
   reportText,
   type Sample,
+  usualTraces,
 } from './report.ts';
+import { measureScrapes } from './scrapes.ts';
 
 const { values: asked } = parseArgs({
   options: {
@@ -49,6 +53,7 @@ const [called = ''] = toolNames(calledServer.legacy);
 const [calledModern = ''] = toolNames(calledServer.modern);
 const legacy = serverName(calledServer.legacy);
 const modern = serverName(calledServer.modern);
+const toOneServer = { era: 'legacy', path: `/mcp/${legacy}`, tool: called } as const;
 
 const began = performance.now();
 if (asked['tool-flood']) await import('./tool-flood.ts');
@@ -60,7 +65,9 @@ async function compare(): Promise<void> {
   const parts = await startParts(cores);
   try {
     say('ready');
-    const calls = await measureCalls(parts);
+    const traced = await startTraced(parts);
+    const calls = await measureCalls(parts, traced);
+    const scrapes = await measureScrapes(parts.toolgate);
     const lists = await measureLists(parts);
     const session = await measureSessions(parts);
     const report: Report = {
@@ -70,6 +77,7 @@ async function compare(): Promise<void> {
       calls,
       lists,
       session,
+      scrapes,
       seconds: (performance.now() - began) / 1000,
     };
     process.stdout.write(reportText(report));
@@ -79,8 +87,8 @@ async function compare(): Promise<void> {
 }
 
 /** The measured servers take turns within every round, so that whatever else the machine does meets all of them. */
-async function measureCalls(p: Parts): Promise<CallResult[]> {
-  const all = subjects(p);
+async function measureCalls(p: Parts, traced: readonly Subject[]): Promise<CallResult[]> {
+  const all = [...subjects(p), ...traced];
   for (const { server, name: _name, ...wire } of all) {
     await p.load({ kind: 'calls', origin: server.origin, ...wire, connections: 64, forMs: effort.warmUpMs });
   }
@@ -97,19 +105,34 @@ async function measureCalls(p: Parts): Promise<CallResult[]> {
   return results;
 }
 
-function subjects(p: Parts): Omit<CallResult, 'connections' | 'samples'>[] {
+type Subject = Omit<CallResult, 'connections' | 'samples'>;
+
+/** The same gate with traces: as many as it keeps where nothing else is set, and all of them. */
+async function startTraced(p: Parts): Promise<Subject[]> {
+  const to = { OTEL_EXPORTER_OTLP_ENDPOINT: p.collector.origin };
+  const servers = [
+    { name: usualTraces, server: await p.another('usual-traces', to) },
+    {
+      name: everyTrace,
+      server: await p.another('every-trace', { ...to, OTEL_TRACES_SAMPLER: 'parentbased_always_on' }),
+    },
+  ];
+  return servers.flatMap(({ name, server }) => (server ? [{ ...toOneServer, name, server }] : []));
+}
+
+function subjects(p: Parts): Subject[] {
   const old = { era: 'legacy', path: `/legacy/${calledServer.legacy}`, tool: called } as const;
   const young = { era: 'modern', path: `/modern/${calledServer.modern}`, tool: calledModern } as const;
   return [
     { ...old, name: direct, server: p.upstream },
     { ...old, name: bareAgent, server: p.agent },
     { ...old, name: bareUndici, server: p.undici },
-    { ...old, name: 'Toolgate /mcp/{server}', server: p.toolgate, path: `/mcp/${legacy}` },
+    { ...toOneServer, name: gate, server: p.toolgate },
     { ...old, name: 'Toolgate /mcp', server: p.toolgate, path: '/mcp', tool: `${legacy}__${called}` },
     { ...young, name: direct, server: p.upstream },
     { ...young, name: bareAgent, server: p.agent },
     { ...young, name: bareUndici, server: p.undici },
-    { ...young, name: 'Toolgate /mcp/{server}', server: p.toolgate, path: `/mcp/${modern}` },
+    { ...young, name: gate, server: p.toolgate, path: `/mcp/${modern}` },
   ];
 }
 

@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { startServer as startPostgres } from '../test/postgres.ts';
 import type { Job, Measured } from './load.ts';
 import { type Cores, type Running, startServer } from './processes.ts';
+import { metricsToken } from './scrapes.ts';
 import { seed } from './seed.ts';
+
+/** All processes on one database seal under the same key. */
+const masterKey = Buffer.alloc(32, 7).toString('base64');
 
 /** Everything that runs, each in its own process. */
 export interface Parts {
@@ -15,6 +19,9 @@ export interface Parts {
   readonly agent: Running;
   readonly undici: Running;
   readonly toolgate: Running;
+  /** Another Toolgate on the same database, with other settings; undefined where the database takes one process alone. */
+  readonly another: (name: string, more: Readonly<Record<string, string>>) => Promise<Running | undefined>;
+  readonly collector: Running;
   /** Has the clients do a job. */
   load(job: Job): Promise<Measured>;
   close(): Promise<void>;
@@ -42,16 +49,22 @@ export async function startParts(cores: Cores, more: Readonly<Record<string, str
     // The servers stand in the database, as if an administrator had added them; they are on this machine.
     await writeFile(config, JSON.stringify({ network: { allow: ['127.0.0.0/8'] } }));
     const core = cores.measured;
-    const toolgate = await start('../src/main.ts', {
-      args: ['serve'],
-      core,
-      env: { ...environment(database.url, dataDir, config), ...more },
-    });
+    const toolgateWith = (dir: string, other: Readonly<Record<string, string>>) =>
+      start('../src/main.ts', {
+        args: ['serve'],
+        core,
+        env: { ...environment(database.url, dir, config), ...other },
+      });
+    const toolgate = await toolgateWith(dataDir, more);
+    const another: Parts['another'] = async (name, other) =>
+      database.url === undefined ? undefined : toolgateWith(path.join(folder, name), { ...more, ...other });
+    const collector = await start('collector.ts');
     const agent = await start('bare-proxy.ts', { args: ['agent', upstream.origin], core });
     const undici = await start('bare-proxy.ts', { args: ['undici', upstream.origin], core });
     const load = startLoad();
     stops.push(async () => load.child.disconnect());
-    return { database: database.name, upstream, agent, undici, toolgate, load: load.run, close };
+    const servers = { upstream, agent, undici, toolgate, another, collector };
+    return { database: database.name, ...servers, load: load.run, close };
   } catch (error) {
     await close();
     throw error;
@@ -77,6 +90,8 @@ function environment(url: string | undefined, dataDir: string, config: string): 
     PORT: '0',
     TOOLGATE_CONFIG: config,
     TOOLGATE_DATA_DIR: dataDir,
+    TOOLGATE_MASTER_KEY: masterKey,
+    METRICS_TOKEN: metricsToken,
     RATE_LIMIT_ENABLED: 'true',
     RATE_LIMIT_PER_MINUTE: '1000000',
     RATE_LIMIT_PER_IP: '10000000',

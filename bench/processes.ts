@@ -1,6 +1,6 @@
 // Each part of the benchmark in a process of its own; the one that is measured has a core to itself where that can be had.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ export interface Running {
   readonly origin: string;
   /** The end of what it printed. */
   said(): string;
-  /** CPU seconds used so far, by all threads; undefined where the system does not say. */
+  /** CPU seconds used so far by all threads of it and of the processes that it started; undefined where the system does not say. */
   cpu(): number | undefined;
   stop(): Promise<void>;
 }
@@ -103,12 +103,30 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(giveUp);
 }
 
-/** utime and stime of /proc/{pid}/stat, in ticks of which Linux makes 100 a second. */
+/** utime and stime of /proc/{pid}/stat and of the processes below, in ticks of which Linux makes 100 a second. */
 function cpuOf(pid: number | undefined): number | undefined {
   if (process.platform !== 'linux' || pid === undefined) return undefined;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const all = new Map(
+    readdirSync('/proc').flatMap((name) => {
+      const fields = /^\d+$/.test(name) ? statOf(name) : undefined;
+      return fields ? [[Number(name), fields] as const] : [];
+    }),
+  );
+  const ticks = (of: number): number => {
+    const own = all.get(of)?.own ?? 0;
+    return [...all].reduce((sum, [child, { parent }]) => (parent === of ? sum + ticks(child) : sum), own);
+  };
+  return ticks(pid) / 100;
+}
+
+function statOf(pid: string): { parent: number; own: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { parent: Number(fields[1]), own: Number(fields[11]) + Number(fields[12]) };
+  } catch {
+    return undefined; // It has ended meanwhile.
+  }
 }
 
 /** Waits until a server has finished what it put off, such as storing records. */

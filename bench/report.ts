@@ -2,10 +2,14 @@ import type { Wire } from './client.ts';
 import type { Measured } from './load.ts';
 import type { Running } from './processes.ts';
 import { servers, tools, users } from './scenario.ts';
+import type { Scrapes } from './scrapes.ts';
 
 export const direct = 'no proxy';
 export const bareAgent = 'bare proxy (node:http)';
 export const bareUndici = 'bare proxy (undici)';
+export const gate = 'Toolgate /mcp/{server}';
+export const everyTrace = 'the same, with every trace';
+export const usualTraces = 'the same, with traces';
 
 export interface Sample extends Measured {
   /** CPU seconds of the measured server; undefined where the system does not say. */
@@ -31,12 +35,22 @@ export interface Report {
   readonly database: string;
   readonly calls: readonly CallResult[];
   readonly lists: readonly ListResult[];
+  readonly scrapes: Scrapes;
   readonly session: { readonly count: number; readonly bytes: number };
   readonly seconds: number;
 }
 
 /** Everything as Markdown, the way it goes into docs/benchmark.md. */
-export function reportText({ isQuick, cores, database, calls, lists, session, seconds }: Report): string {
+export function reportText({
+  isQuick,
+  cores,
+  database,
+  calls,
+  lists,
+  session,
+  scrapes,
+  seconds,
+}: Report): string {
   return [
     `Node ${process.versions.node} on ${process.platform} ${process.arch}; ${cores}. Records go to ${database}. ${count(users)} users. Took ${seconds.toFixed(0)} s.`,
     ...(isQuick ? ['This was a quick run: rough numbers.'] : []),
@@ -46,6 +60,8 @@ export function reportText({ isQuick, cores, database, calls, lists, session, se
         calls.filter((call) => call.era === era),
       ),
     ),
+    ...tracesText(calls),
+    `One scrape of /metrics: ${scrapes.cpuMs === undefined ? 'not measured' : `${scrapes.cpuMs.toFixed(1)} ms of CPU time`}, ${(scrapes.bytes / 1024).toFixed(0)} KB.`,
     '',
     `| ${servers} servers, ${count(tools)} tools | p50 | p99 |`,
     '| --- | ---: | ---: |',
@@ -88,9 +104,19 @@ function row(call: CallResult, all: readonly CallResult[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
+/** What traces leave of the calls that the same CPU time is good for without them. */
+function tracesText(calls: readonly CallResult[]): string[] {
+  const traced = calls.filter(({ name }) => name === everyTrace || name === usualTraces);
+  if (traced.length === 0) return [];
+  const of = (call: CallResult) => `${call.name} ${ratio(call, gate, calls)} at ${call.connections}`;
+  return ['', `Calls per CPU second of those without traces: ${traced.map(of).join(', ')}.`, ''];
+}
+
 /** The median of the ratios of the rounds: within one round, both met the machine in the same mood. */
 function ratio(call: CallResult, bareName: string, all: readonly CallResult[]): string {
-  const bare = all.find(({ name, connections }) => name === bareName && connections === call.connections);
+  const bare = all.find(
+    ({ name, era, connections }) => name === bareName && era === call.era && connections === call.connections,
+  );
   if (!bare || bare === call || call.name === direct) return '';
   const ratios = call.samples.flatMap((sample, round) => {
     const other = bare.samples[round];

@@ -184,7 +184,9 @@ test('a parent that nobody can read is none: a new trace begins', async () => {
 
 test('a trace that its caller does not keep is not kept here, and still goes on', async () => {
   const { traceId, traceparent } = newTrace('00');
-  await call({ era: 'modern', server: 'modern', headers: { traceparent } });
+  const meta = { traceparent, tracestate: 'a=b\r\nx-evil: 1' };
+  expect((await call({ era: 'modern', server: 'modern', meta })).response.status).toBe(200);
+  expect(modern.lastHeaders()).not.toHaveProperty('x-evil');
   expect(modern.lastHeaders()['traceparent']).toMatch(new RegExp(`^00-${traceId}-[\\da-f]{16}-00$`));
   const kept = newTrace();
   await call({ era: 'modern', server: 'modern', headers: { traceparent: kept.traceparent } });
@@ -195,7 +197,8 @@ test('a trace that its caller does not keep is not kept here, and still goes on'
 test('a name that a caller made up does not fill the place where traces are kept', async () => {
   const { traceId, traceparent } = newTrace();
   const tool = 'x'.repeat(5_000);
-  await call({ era: 'legacy', server: 'legacy', tool, headers: { traceparent } });
+  const long = { 'mcp-protocol-version': `2025-06-18${' '.repeat(5_000)}x` };
+  await call({ era: 'legacy', server: 'legacy', tool, headers: { traceparent, ...long } });
   const span = await eventually('its span', () => collector.spans.find((one) => one.traceId === traceId));
   expect(span.name.length).toBeLessThanOrEqual(100);
   expect(JSON.stringify(span).length).toBeLessThan(4_000);

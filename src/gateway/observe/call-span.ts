@@ -24,7 +24,7 @@ export function endSpan(call: Call, gate: Gate): void {
   const span = spanOf(call, gate);
   if (!span) return;
   const isWell = call.outcome === 'ok' || call.outcome === 'cancelled';
-  const attributes = { ...factsOf(call), ...(gate.observed.tracesPeople && personOf(call)) };
+  const attributes = () => ({ ...factsOf(call), ...(gate.observed.tracesPeople && personOf(call)) });
   span.end({
     at: gate.clock(),
     name: nameOf(call),
@@ -42,19 +42,25 @@ export function upstreamSpan(
 ): Span | undefined {
   const span = spanOf(call, gate);
   if (!span) return undefined;
-  const url = target.url === undefined ? undefined : new URL(target.url);
   return span.child({
     name: nameOf(call),
     at: gate.clock(),
-    attributes: {
+    attributes: () => ({
       ...messageFacts(call),
+      ...placeOf(target),
       'mcp.protocol.version': hello.protocolVersion,
-      'network.transport': url ? 'tcp' : 'pipe',
-      'server.address': url?.hostname,
-      'server.port': url && Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
-      'toolgate.server': target.server.id,
-    },
+    }),
   });
+}
+
+function placeOf({ url: address, server }: Target): Attributes {
+  const url = address === undefined ? undefined : new URL(address);
+  return {
+    'network.transport': url ? 'tcp' : 'pipe',
+    'server.address': url?.hostname,
+    'server.port': url && Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
+    'toolgate.server': server.id,
+  };
 }
 
 /** https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp: the method, and the tool where there is one. */
@@ -70,7 +76,7 @@ function factsOf(call: Call): Attributes {
   return {
     ...messageFacts(call),
     'mcp.protocol.version':
-      message && (era === 'modern' ? latestModern : call.header('mcp-protocol-version')),
+      message && (era === 'modern' ? latestModern : call.header('mcp-protocol-version')?.slice(0, longest)),
     'http.request.method': call.httpMethod,
     'http.route': call.path.template,
     'http.response.status_code': call.status,

@@ -29,7 +29,7 @@ export function sender(
     const ended = (failure: string | undefined, facts = {}) => {
       const at = gate.clock();
       metrics?.sent(server, failure ?? 'ok', Math.max(0, at - begun) / 1_000);
-      span?.end({ at, attributes: facts, ...(failure !== undefined && { error: failure }) });
+      span?.end({ at, attributes: () => facts, ...(failure !== undefined && { error: failure }) });
     };
     return answer.then(
       (response) => {

@@ -1,6 +1,7 @@
 // OpenTelemetry. Loaded only where traces are wanted (open-tracer.ts): it costs memory and time at the start.
 import {
   type Attributes as OtelAttributes,
+  type Context,
   createTraceState,
   type Span as OtelSpan,
   type Tracer as OtelTracer,
@@ -17,13 +18,22 @@ import {
   envDetector,
   resourceFromAttributes,
 } from '@opentelemetry/resources';
-import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
 import type { Clock } from '../clock.ts';
 import { within } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readParent } from './parent.ts';
+import { someASecond } from './some-a-second.ts';
 import type { Attributes, Span, SpanStart, Tracer } from './tracer.ts';
+
+/** Traces a second that begin here and are kept, where nobody says otherwise. */
+const mostTraces = 100;
 
 /** How long a shut-down waits for the collector, in milliseconds. */
 const closeMs = 2_000;
@@ -34,6 +44,7 @@ export interface OtelOptions {
   readonly instance: string;
   readonly log: Log;
   readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Sends spans where the `OTEL_…` variables of the environment say, as the specification of OpenTelemetry has them. */
@@ -42,6 +53,9 @@ export function otelTracer(o: OtelOptions): Tracer {
   const provider = new BasicTracerProvider({
     resource: resourceOf(o),
     spanProcessors: [new BatchSpanProcessor(delivery)],
+    ...(o.env['OTEL_TRACES_SAMPLER'] === undefined && {
+      sampler: new ParentBasedSampler({ root: someASecond(mostTraces, o.clock) }),
+    }),
   });
   const tracer = provider.getTracer('toolgate', o.version);
   return {
@@ -57,10 +71,7 @@ export function otelTracer(o: OtelOptions): Tracer {
             ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
           })
         : ROOT_CONTEXT;
-      return new RunningSpan(
-        tracer,
-        tracer.startSpan(start.name, optionsOf(start, SpanKind.SERVER), context),
-      );
+      return started(tracer, SpanKind.SERVER, start, context);
     },
     failingSince: () => delivery.failingSince,
     counts: () => ({ exported: delivery.exported, lost: delivery.lost }),
@@ -83,6 +94,7 @@ class RunningSpan implements Span {
   readonly #tracer: OtelTracer;
   readonly #span: OtelSpan;
   readonly traceId: string;
+  readonly isKept: boolean;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(tracer: OtelTracer, span: OtelSpan) {
@@ -91,6 +103,7 @@ class RunningSpan implements Span {
     const { traceId, spanId, traceFlags, traceState } = span.spanContext();
     const tracestate = traceState?.serialize() ?? '';
     this.traceId = traceId;
+    this.isKept = span.isRecording();
     this.headers = {
       traceparent: `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`,
       ...(tracestate !== '' && { tracestate }),
@@ -98,22 +111,22 @@ class RunningSpan implements Span {
   }
 
   child(start: SpanStart): Span {
-    const context = trace.setSpan(ROOT_CONTEXT, this.#span);
-    const span = this.#tracer.startSpan(start.name, optionsOf(start, SpanKind.CLIENT), context);
-    return new RunningSpan(this.#tracer, span);
+    return started(this.#tracer, SpanKind.CLIENT, start, trace.setSpan(ROOT_CONTEXT, this.#span));
   }
 
   end({ at, name, attributes, error }: Parameters<Span['end']>[0]): void {
     const span = this.#span;
     if (name !== undefined) span.updateName(name);
-    if (attributes) span.setAttributes(defined(attributes));
+    if (attributes && this.isKept) span.setAttributes(defined(attributes()));
     if (error !== undefined) span.setAttribute('error.type', error).setStatus({ code: SpanStatusCode.ERROR });
     span.end(at);
   }
 }
 
-function optionsOf({ at, attributes = {} }: SpanStart, kind: SpanKind) {
-  return { kind, startTime: at, attributes: defined(attributes) };
+function started(tracer: OtelTracer, kind: SpanKind, { name, at, attributes }: SpanStart, context: Context) {
+  const span = tracer.startSpan(name, { kind, startTime: at }, context);
+  if (attributes && span.isRecording()) span.setAttributes(defined(attributes()));
+  return new RunningSpan(tracer, span);
 }
 
 function defined(attributes: Attributes): OtelAttributes {

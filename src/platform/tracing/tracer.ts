@@ -11,12 +11,15 @@ export interface SpanStart {
   readonly name: string;
   /** When it began, in milliseconds since the epoch. */
   readonly at: number;
-  readonly attributes?: Attributes;
+  /** Asked for only if the span is kept. */
+  readonly attributes?: () => Attributes;
 }
 
 /** A part of a trace that has begun and has to be ended. */
 export interface Span {
   readonly traceId: string;
+  /** False: nobody will see it, so nothing needs to be told of it. */
+  readonly isKept: boolean;
   /** Headers that make what they are sent with a part of this span. */
   readonly headers: Readonly<Record<string, string>>;
   /** Something that this process asks another one for meanwhile. */
@@ -25,7 +28,7 @@ export interface Span {
   end(o: {
     readonly at: number;
     readonly name?: string;
-    readonly attributes?: Attributes;
+    readonly attributes?: () => Attributes;
     readonly error?: string;
   }): void;
 }
