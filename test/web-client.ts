@@ -25,7 +25,7 @@ export interface WebClient {
 }
 
 /** `origin` is the site; cookies go nowhere else. */
-export function webClient(origin: string): WebClient {
+export function webClient(origin: string, ask: typeof fetch = fetch): WebClient {
   const cookies = new Map<string, string>();
   const setCookies: string[] = [];
 
@@ -34,7 +34,7 @@ export function webClient(origin: string): WebClient {
     const headers = new Headers(init.headers);
     const held = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     if (isOwn && held !== '' && !headers.has('cookie')) headers.set('cookie', held);
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
+    const response = await ask(url, { ...init, headers, redirect: 'manual' });
     if (isOwn) for (const line of response.headers.getSetCookie()) keep(line);
     const text = await response.text();
     return {

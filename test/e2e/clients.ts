@@ -135,12 +135,12 @@ export interface Raw {
 }
 
 /** One legacy message as it stands. */
-export function post(
-  { url, token, session, headers }: Raw,
-  message: object | string,
-  signal?: AbortSignal,
-): Promise<Response> {
-  return fetch(url, {
+export function post(raw: Raw, message: object | string, signal?: AbortSignal): Promise<Response> {
+  return fetch(raw.url, { ...postInit(raw, message), signal: signal ?? AbortSignal.timeout(60_000) });
+}
+
+function postInit({ token, session, headers }: Omit<Raw, 'url'>, message: object | string) {
+  return {
     method: 'POST',
     headers: {
       ...{ ...bearer(token), accept, 'content-type': 'application/json' },
@@ -148,8 +148,7 @@ export function post(
       ...headers,
     },
     body: typeof message === 'string' ? message : JSON.stringify(message),
-    signal: signal ?? AbortSignal.timeout(60_000),
-  });
+  };
 }
 
 /** A request and its answer, read to the end. */
@@ -178,15 +177,25 @@ export function postModern(
   params: Record<string, unknown> = {},
   o: { id?: string | number; meta?: object; signal?: AbortSignal } = {},
 ): Promise<Response> {
+  const init = modernInit(raw, method, params, o);
+  return fetch(raw.url, { ...init, signal: o.signal ?? AbortSignal.timeout(60_000) });
+}
+
+/** What `fetch` needs to send a modern request. */
+export function modernInit(
+  raw: Omit<Raw, 'url'>,
+  method: string,
+  params: Record<string, unknown> = {},
+  o: { id?: string | number; meta?: object } = {},
+) {
   const prefix = 'io.modelcontextprotocol/';
   const _meta = { [`${prefix}protocolVersion`]: modern, [`${prefix}clientCapabilities`]: {}, ...o.meta };
   const name = params['name'] ?? params['uri'] ?? params['taskId'];
   const headers: Record<string, string> = { 'mcp-protocol-version': modern, 'mcp-method': method };
   if (typeof name === 'string') headers['mcp-name'] = name;
-  return post(
+  return postInit(
     { ...raw, headers },
     { jsonrpc: '2.0', id: o.id ?? 1, method, params: { ...params, _meta } },
-    o.signal,
   );
 }
 

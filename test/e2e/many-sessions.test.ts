@@ -5,14 +5,14 @@ import { expect, test } from 'vitest';
 import { startHostileHttp } from '../fakes/hostile-http.ts';
 import { ask, bearer, closeLater, openSession, type Raw } from './clients.ts';
 import { configOf, eventually, startGate } from './gate.ts';
+import { leftIn, probeFlags } from './memory.ts';
 
 const upstream = closeLater(await startHostileHttp());
 const stdio = fileURLToPath(new URL('../fakes/hostile-stdio.ts', import.meta.url));
-const probe = new URL('memory-probe.mjs', import.meta.url).href;
 const marker = `marker=e2e-sessions-${process.pid}`;
 
 const gate = await startGate({
-  nodeFlags: ['--expose-gc', '--import', probe],
+  nodeFlags: probeFlags,
   config: configOf({
     ok: { type: 'http', url: upstream.url('ok') },
     own: { command: process.execPath, args: [stdio, 'ok', marker], isolation: 'session' },
@@ -20,24 +20,6 @@ const gate = await startGate({
 });
 const token = await gate.tokenFor('alice@acme.com');
 const url = `${gate.url}/mcp`;
-
-interface Left {
-  readonly heap: number;
-  readonly sockets: number;
-  readonly children: number;
-}
-
-/** What the gate holds after its garbage was collected. */
-async function left(): Promise<Left> {
-  const count = () => gate.logs().split('\nprobe ').length;
-  const before = count();
-  process.kill(gate.pid, 'SIGUSR2');
-  await eventually(
-    'the probe',
-    () => count() > before && gate.logs().split('\nprobe ').at(-1)!.includes('\n'),
-  );
-  return JSON.parse(gate.logs().split('\nprobe ').at(-1)!.split('\n')[0]!);
-}
 
 async function inParallel<T>(jobs: readonly T[], work: (job: T) => Promise<void>): Promise<void> {
   const queue = [...jobs];
@@ -76,7 +58,7 @@ async function round(): Promise<void> {
       if (answer.message.result.content[0].text !== 'x') throw new Error(answer.text);
     },
   );
-  expect((await left()).sockets).toBeGreaterThanOrEqual(300);
+  expect((await leftIn(gate)).sockets).toBeGreaterThanOrEqual(300);
   await inParallel(sessions.slice(0, 500), async (session) => {
     const status = await end(session);
     if (status !== 204) throw new Error(`DELETE: ${status}`);
@@ -94,12 +76,12 @@ test('1,000 sessions that came and went leave no stream, and a second thousand n
   );
   await round();
   const first = await eventually('streams are closed', async () => {
-    const now = await left();
+    const now = await leftIn(gate);
     return now.sockets < 100 && now;
   });
   await round();
   const second = await eventually('streams are closed', async () => {
-    const now = await left();
+    const now = await leftIn(gate);
     return now.sockets < 100 && now;
   });
   // 10 KB for each of a thousand sessions is what the design allows for those that are still there.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { tellRefused } from '../../platform/http/answered.ts';
 import { type AnswerBody, sizeOf } from './answer-body.ts';
 
 const jsonType = 'application/json';
@@ -47,6 +48,12 @@ export class Reply {
     if (this.isOver) return;
     this.#res.writeHead(status, headers);
     this.#res.end();
+  }
+
+  /** No call is made of the request, so its record is that of a request that was refused at the door. */
+  notAllowed(allow: string): void {
+    tellRefused(this.#res, 'method_not_allowed');
+    this.empty(405, { allow });
   }
 
   /** Begins the event stream. */

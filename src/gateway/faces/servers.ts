@@ -6,6 +6,7 @@ import { accountView, nameOf } from '../connect/account-of.ts';
 import { runPipeline } from '../pipeline.ts';
 import { Refusal } from '../refusal.ts';
 import { newCall } from './new-call.ts';
+import { Reply } from './reply.ts';
 
 /** `GET /servers`: the caller's servers, with the path each one is reached at. */
 export async function serveServers(
@@ -14,7 +15,7 @@ export async function serveServers(
   res: ServerResponse,
   arrival: Arrival,
 ): Promise<void> {
-  if (req.method !== 'GET') return void res.writeHead(405, { allow: 'GET' }).end();
+  if (req.method !== 'GET') return new Reply(res).notAllowed('GET');
   const path = { tenant: null, server: null, group: null, template: '/servers', raw: '/mcp' };
   const call = newCall(gate, {
     face: 'servers',

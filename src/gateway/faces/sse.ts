@@ -89,7 +89,7 @@ export class SseFace {
     // A client that tries the newer transport first is told to fall back.
     if (req.method !== 'GET' && (req.method !== 'POST' || sealed === null)) {
       req.resume();
-      return reply.empty(405, { allow: sealed === null ? 'GET' : 'GET, POST' });
+      return reply.notAllowed(sealed === null ? 'GET' : 'GET, POST');
     }
     const { gate } = this.#parts;
     const call = newCall(gate, { face: 'sse', req, ...arrival });
@@ -141,9 +141,22 @@ export class SseFace {
     return `${path.raw}?session=${this.#sealer.seal(JSON.stringify(place))}`;
   }
 
+  /** The process that holds the stream makes a call of the message, so only a refusal is recorded here. */
   async #post(call: Call, o: { req: IncomingMessage; reply: Reply; sealed: string }): Promise<void> {
     const { gate } = this.#parts;
-    const principal = await this.#whoPosts(call);
+    const taken = await this.#pass(call, o).catch((error: unknown) => {
+      recordCall(call, gate, error);
+      throw error;
+    });
+    if (taken.status === 202) return o.reply.empty(202);
+    recordCall(call, gate, new WireError(taken.status, rpcCode.invalidRequest, 'refused there'));
+    return o.reply.json(taken.status, taken.text);
+  }
+
+  async #pass(call: Call, o: { req: IncomingMessage; sealed: string }): Promise<Taken> {
+    const { gate } = this.#parts;
+    await authenticate(call, gate);
+    const principal = principalOf(call);
     const body = await readBody(o.req, gate.settings.maxBodyBytes('sse'));
     const place = this.#placeOf(o.sealed);
     if (!place || place.principal !== principal.id || place.path !== call.path.raw) throw streamLost();
@@ -153,22 +166,7 @@ export class SseFace {
       ...{ id: randomUUID(), stream: place.stream, principal, requestId, clientIp, userAgent },
       ...{ text: body.toString('utf8'), bytes: body.length },
     };
-    const taken =
-      place.node === gate.bus.node ? this.#take(handed) : await this.#handOver(place.node, handed);
-    if (taken.status === 202) return o.reply.empty(202);
-    return o.reply.json(taken.status, taken.text);
-  }
-
-  /** The process that holds the stream runs the pipeline, so only a refusal is recorded here. */
-  async #whoPosts(call: Call): Promise<Principal> {
-    const { gate } = this.#parts;
-    try {
-      await authenticate(call, gate);
-    } catch (error) {
-      recordCall(call, gate, error);
-      throw error;
-    }
-    return principalOf(call);
+    return place.node === gate.bus.node ? this.#take(handed) : this.#handOver(place.node, handed);
   }
 
   #placeOf(sealed: string): Place | undefined {

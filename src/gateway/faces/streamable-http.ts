@@ -22,8 +22,7 @@ export function serveStreamableHttp(
 ): Promise<void> | void {
   const reply = new Reply(res);
   if (req.method === 'POST') return servePost(parts, { req, reply, arrival });
-  if (req.method !== 'GET' && req.method !== 'DELETE')
-    return reply.empty(405, { allow: 'POST, GET, DELETE' });
+  if (req.method !== 'GET' && req.method !== 'DELETE') return reply.notAllowed('POST, GET, DELETE');
   const request = new SessionRequest(parts, { req, reply, arrival });
   const served = req.method === 'GET' ? request.get() : request.delete();
   return served.catch((error: unknown) => request.fail(error));
@@ -47,7 +46,10 @@ class SessionRequest {
     const { requestId, clientIp, path, turn } = arrival;
     const readMessage = (call: Call) => {
       this.#session = sessionOf(call, parts.sessions);
-      if (!this.#session) return;
+      if (!this.#session) {
+        [call.outcome, call.status, call.reason] = ['bad_request', 405, 'method_not_allowed'];
+        return;
+      }
       call.session = this.#session.name;
       call.capabilities = this.#session.capabilities;
     };
@@ -65,8 +67,7 @@ class SessionRequest {
   /** The standalone stream, or the rest of a stream that was lost. */
   async get(): Promise<void> {
     const reply = this.#reply;
-    if (isModernVersion(this.#call.header('mcp-protocol-version') ?? ''))
-      return reply.empty(405, { allow: 'POST' });
+    if (isModernVersion(this.#call.header('mcp-protocol-version') ?? '')) return reply.notAllowed('POST');
     const { gate, streams, relay } = this.#parts;
     await runPipeline(this.#call, gate);
     const session = this.#session;

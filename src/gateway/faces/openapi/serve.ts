@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../../platform/errors.ts';
+import { tellRefused } from '../../../platform/http/answered.ts';
 import type { Turn } from '../../../platform/http/server.ts';
 import type { SnapshotServer } from '../../../access/index.ts';
 import { type Call, type Gate, principalOf } from '../../call.ts';
@@ -42,6 +43,7 @@ export async function serveOpenApi(
   const allowed = target.kind === 'tool' ? 'POST' : 'GET';
   if (req.method !== allowed) {
     req.resume();
+    tellRefused(res, 'method_not_allowed');
     return send(res, { status: 405, text: '{"detail":"Method Not Allowed"}' }, { allow: allowed });
   }
   const call = newFaceCall(parts.gate, req, arrival);
