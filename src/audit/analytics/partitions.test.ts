@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { storeCalls } from '../../../test/call-record.ts';
 import { asOwner, testDatabase } from '../../../test/database.ts';
 import type { Database, Db } from '../../platform/db/index.ts';
+import { createLog } from '../../platform/log.ts';
 import { listCalls } from '../store.ts';
 import { weeksJob } from './keep-weeks.ts';
 import { listWeeks } from './partitions-store.ts';
@@ -12,9 +13,18 @@ const day = 86_400_000;
 const now = Date.UTC(2026, 10, 20, 12); // A Friday.
 const turn = { state: {}, signal: new AbortController().signal, keep: async () => undefined };
 
-function keepWeeks(database: Database, at = now, retainDays = 90): Promise<void> {
-  return weeksJob({ database, clock: () => at, retainDays: () => retainDays }).run(turn);
+type Over = Partial<Parameters<typeof weeksJob>[0]>;
+
+function keepWeeks(database: Database, at = now, over: Over = {}): Promise<void> {
+  return weeksJob({
+    ...{ database, log: createLog('silent'), retainDays: () => 90, targets: () => [] },
+    ...{ clock: () => at, now: async () => new Date(at), ...over },
+  }).run(turn);
 }
+
+/** As if each had been stored when it happened. */
+const storedInTime = (db: Db) =>
+  asOwner(db, (owner) => sql`update mcp_proxy.api_analytics set stored_at = timestamp`.execute(owner));
 
 const weeksOf = (db: Db) => asOwner(db, (owner) => listWeeks(owner));
 
@@ -82,8 +92,10 @@ test('the statement of the version before goes on working, and stores a record o
 test('records are deleted when they are kept no longer: weeks as a whole, the rest one by one', async () => {
   const database = await testDatabase();
   await storeCalls(database.db, { id: randomUUID(), at: now - 91 * day }, { id: randomUUID(), at: now });
+  await storedInTime(database.db);
   await keepWeeks(database);
   await storeCalls(database.db, { at: now }, { at: now - 85 * day });
+  await storedInTime(database.db);
   await keepWeeks(database, now + 14 * day);
   expect(await places(database.db)).toEqual({ rest: 1, '20261116': 1 });
   expect((await weeksOf(database.db)).at(0)).toEqual(new Date(Date.UTC(2026, 7, 31)));
@@ -125,12 +137,14 @@ test('weeks outside a span are not looked at', async () => {
 test('the program reaches a week through the whole alone', async () => {
   const database = await testDatabase();
   await keepWeeks(database);
+  await keepWeeks(database, now + 7 * day);
   for (const statement of ['select 1 from', 'delete from', 'truncate'])
-    await expect(
-      sql`${sql.raw(statement)} mcp_proxy.api_analytics_20261116`.execute(database.db),
-    ).rejects.toMatchObject({
-      code: '42501',
-    });
+    for (const week of ['20261116', '20270118'])
+      await expect(
+        sql`${sql.raw(statement)} mcp_proxy.${sql.id(`api_analytics_${week}`)}`.execute(database.db),
+      ).rejects.toMatchObject({
+        code: '42501',
+      });
   await database.walls.raise();
   expect(database.walls.missing()).toBeNull();
 });

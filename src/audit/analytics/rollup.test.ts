@@ -16,7 +16,7 @@ function rollups(database: Database, now = noon, retainDays = 90) {
   const kept = { state: {} };
   const clock = { now };
   const run = () =>
-    rollupJob({ database, clock: () => clock.now, retainDays: () => retainDays }).run({
+    rollupJob({ database, now: async () => new Date(clock.now), retainDays: () => retainDays }).run({
       state: JSON.parse(JSON.stringify(kept.state)),
       signal: new AbortController().signal,
       keep: async (state) => {

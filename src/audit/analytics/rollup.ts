@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Clock } from '../../platform/clock.ts';
 import type { Database, Db } from '../../platform/db/index.ts';
 import type { Job, Turn } from '../jobs/jobs.ts';
 import { databaseTime, deleteRollups, rollUpDay, rollUpHour, touchedHours } from './rollup-store.ts';
@@ -14,8 +13,9 @@ const progress = z.object({ upTo: z.coerce.date() }).catch({ upTo: new Date(0) }
 
 interface Deps {
   readonly database: Database;
-  readonly clock: Clock;
   retainDays(): number;
+  /** What time it is. The clock of one process may be wrong, and what is deleted stays deleted: the database's. */
+  readonly now?: (db: Db) => Promise<Date>;
 }
 
 /** Counts each hour again in which something was stored since the last time, however late it came. */
@@ -29,13 +29,14 @@ export function rollupJob(deps: Deps): Job {
 
 async function rollUp(
   db: Db,
-  { clock, retainDays }: Deps,
+  { retainDays, now = databaseTime }: Deps,
   { state, signal, keep }: Pick<Turn, 'state' | 'signal' | 'keep'>,
 ): Promise<void> {
   const { upTo } = progress.parse(state);
-  const now = await databaseTime(db);
+  const began = await databaseTime(db);
+  const today = (await now(db)).getTime();
   // Of an hour whose records are being deleted, what was counted stays.
-  const oldest = new Date(Math.ceil((clock() - retainDays() * dayMs) / hourMs) * hourMs);
+  const oldest = new Date(Math.ceil((today - retainDays() * dayMs) / hourMs) * hourMs);
   const since = new Date(Math.max(upTo.getTime() - overlapMs, 0));
   const hours = await touchedHours(db, since, oldest);
   for (const hour of hours) {
@@ -48,6 +49,6 @@ async function rollUp(
     if (signal.aborted) return;
     await rollUpDay(db, new Date(day));
   }
-  await deleteRollups(db, new Date(clock() - keptMs));
-  await keep({ upTo: now });
+  await deleteRollups(db, new Date(today - keptMs));
+  await keep({ upTo: began });
 }

@@ -4,32 +4,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from '../../platform/db/index.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
-import { endTurn, keepTurn, takeTurn } from './jobs-store.ts';
+import type { Job } from './job.ts';
+import { type Standing, standingOf } from './jobs-store.ts';
+import { oneTurn } from './one-turn.ts';
 
-export interface Turn {
-  /** What `keep` kept last, in whichever process. */
-  readonly state: unknown;
-  readonly signal: AbortSignal;
-  /** Keeps how far the work has come. Rejects when the turn is another process's by now. */
-  keep(state: object): Promise<void>;
-}
-
-export interface Job {
-  readonly name: string;
-  readonly everyMs: number;
-  run(turn: Turn): Promise<void>;
-}
+export type { Job, Turn } from './job.ts';
 
 export interface Jobs {
   /** One turn of it at once, whenever it was last; false when another process is at it. */
   run(name: string): Promise<boolean>;
-  /** Since when a job has failed again and again, by its name. */
+  /** Since when a job has failed again and again, in whichever process, by its name; until it worked. */
   failing(): ReadonlyMap<string, Date>;
   close(): Promise<void>;
 }
 
-/** Work under way keeps its lease by keeping its state, at least this often. */
-const leaseSeconds = 120;
+interface Failing {
+  readonly failures: number;
+  readonly since: Date;
+}
+
+/** Looked at more often than its turn comes: another process may have gone, or may have failed at it. */
+const longestLookMs = 60_000;
 const longestWaitMs = 300_000;
 const longestEndMs = 2_000;
 
@@ -39,66 +34,37 @@ export function createJobs(o: {
   readonly jobs: readonly Job[];
   readonly toldAfter?: number;
 }): Jobs {
-  const { toldAfter = 1 } = o;
+  const { db, log, toldAfter = 1 } = o;
   const closing = new AbortController();
-  const holder = randomUUID();
-  const failing = new Map<string, Date>();
+  const at = { db, holder: randomUUID(), signal: closing.signal };
+  const failing = createFailing(log);
   const timers = new Map<Job, NodeJS.Timeout>();
-  const under = new Map<Job, Promise<boolean>>();
-  const failures = new Map<Job, number>();
+  const under = new Map<Job, Promise<unknown>>();
 
-  const turnOf = async (job: Job, everySeconds: number): Promise<boolean> => {
-    const turn = { name: job.name, holder };
-    const state = await takeTurn(o.db, turn, { everySeconds, leaseSeconds });
-    if (state === undefined) return false;
-    const keep = async (next: object) => {
-      if (!(await keepTurn(o.db, turn, next, leaseSeconds))) throw new Error('another process has the turn');
-    };
-    try {
-      await job.run({ state, signal: closing.signal, keep });
-    } finally {
-      await endTurn(o.db, turn);
-    }
-    return true;
-  };
-  const timesFailed = (name: string) =>
-    Math.max(...o.jobs.map((job) => (job.name === name ? (failures.get(job) ?? 0) : 0)));
-  const attempt = async (job: Job): Promise<void> => {
-    try {
-      const work = turnOf(job, job.everyMs / 1_000);
-      under.set(job, work);
-      await work;
-      failures.delete(job);
-      if (failing.delete(job.name)) o.log.info({ job: job.name }, 'the job works again');
-    } catch (error) {
-      if (closing.signal.aborted) return;
-      failures.set(job, (failures.get(job) ?? 0) + 1);
-      if (failing.has(job.name)) return;
-      failing.set(job.name, new Date());
-      o.log.error({ job: job.name, error: messageOf(error) }, 'a job failed; it is tried again');
-    } finally {
-      under.delete(job);
-      arm(job);
-    }
-  };
-  const arm = (job: Job, firstMs?: number): void => {
+  const attempt = async (job: Job, isAnew: boolean): Promise<void> => {
+    const work = oneTurn(at, job, { everySeconds: job.everyMs / 1_000, isAnew });
+    under.set(job, work);
+    const error = await work.then(() => undefined, messageOf);
+    under.delete(job);
     if (closing.signal.aborted) return;
-    // Looked at more often than its turn comes: another process may have gone. Twice as long after each failure.
-    const waitMs = Math.min(job.everyMs, 60_000) * 2 ** Math.min(failures.get(job) ?? 0, 8);
-    const timer = setTimeout(
-      () => void attempt(job),
-      Math.min(waitMs, firstMs ?? longestWaitMs, longestWaitMs),
-    );
+    const seen = await standingOf(db, job.name).catch(() => undefined);
+    failing.note(job, seen, error);
+    arm(job, waitMs(job, seen, failing.get(job)));
+  };
+  const arm = (job: Job, ms: number, isAnew = false): void => {
+    if (closing.signal.aborted) return;
+    const timer = setTimeout(() => void attempt(job, isAnew), ms);
     timer.unref();
     timers.set(job, timer);
   };
-  for (const job of o.jobs) arm(job, 1_000);
+  // What failed may have been mended by what this process was started with.
+  for (const job of o.jobs) arm(job, Math.min(job.everyMs, 1_000), true);
   return {
     async run(name) {
       const job = o.jobs.find((one) => one.name === name);
-      return job !== undefined && turnOf(job, 0);
+      return job !== undefined && oneTurn(at, job, { everySeconds: 0, isAnew: true });
     },
-    failing: () => new Map([...failing].filter(([name]) => timesFailed(name) >= toldAfter)),
+    failing: () => failing.told(toldAfter),
     async close() {
       closing.abort();
       for (const timer of timers.values()) clearTimeout(timer);
@@ -108,5 +74,44 @@ export function createJobs(o: {
         sleep(longestEndMs, undefined, { ref: false }),
       ]);
     },
+  };
+}
+
+function waitMs({ everyMs }: Job, seen: Standing | undefined, failing: Failing | undefined): number {
+  const usual = Math.min(everyMs, longestLookMs);
+  if (failing === undefined) return usual;
+  // The database is away.
+  if (seen === undefined) return Math.min(usual * 2 ** Math.min(failing.failures, 8), longestWaitMs);
+  return Math.min(Math.max(seen.againInMs ?? 0, Math.min(everyMs, 1_000)), longestLookMs);
+}
+
+/** What fails, as far as this process knows. */
+function createFailing(log: Log) {
+  const failing = new Map<string, Failing>();
+  const fail = ({ name }: Job, now: Failing, error: string | undefined) => {
+    const isKnown = failing.has(name);
+    failing.set(name, now);
+    if (isKnown) return;
+    if (error === undefined) log.error({ job: name }, 'a job failed in another process; it is tried again');
+    else log.error({ job: name, error }, 'a job failed; it is tried again');
+  };
+  return {
+    get: ({ name }: Job) => failing.get(name),
+    /** Takes in how it stands for all processes; undefined: nobody can tell. */
+    note(job: Job, seen: Standing | undefined, error: string | undefined): void {
+      const { failures = 0, since = new Date() } = failing.get(job.name) ?? {};
+      if (seen && seen.failures > 0)
+        return fail(job, { failures: seen.failures, since: seen.since ?? since }, error);
+      if (error !== undefined) return fail(job, { failures: failures + 1, since }, error);
+      // Only who has done it knows that it works: not who finds that it is not the time, or that somebody is at it.
+      const isWell = seen !== undefined && !seen.isUnderWay;
+      if (isWell && failing.delete(job.name)) log.info({ job: job.name }, 'the job works again');
+    },
+    told: (after: number): ReadonlyMap<string, Date> =>
+      new Map(
+        [...failing].flatMap(([name, { failures, since }]) =>
+          failures >= after ? [[name, since] as const] : [],
+        ),
+      ),
   };
 }

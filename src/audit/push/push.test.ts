@@ -113,12 +113,18 @@ describe('over HTTP', () => {
 
 describe('requests', () => {
   const at = Date.UTC(2026, 10, 20);
-  /** As if the records had been stored, and the target configured, so many seconds ago. */
+  /** As if the records had been stored so many seconds ago. */
   const age = (db: Db, seconds: number) =>
     asOwner(db, (owner) =>
       sql`update mcp_proxy.api_analytics set stored_at = now() - make_interval(secs => ${seconds})`.execute(
         owner,
       ),
+    );
+
+  /** As if the target had been configured long ago and had taken nothing. */
+  const fromLongAgo = (db: Db) =>
+    sql`update mcp_proxy.jobs set state = jsonb_set(state, '{storedAt}', '"2020-01-01T00:00:00Z"')`.execute(
+      db,
     );
 
   test.each([
@@ -130,18 +136,58 @@ describe('requests', () => {
     const receiver = await httpReceiver();
     const push = sender(db, httpSender(sending(), { url: receiver.url }), { calls });
     await push();
-    await sql`update mcp_proxy.jobs set state = jsonb_set(state, '{storedAt}', '"2020-01-01T00:00:00Z"')`.execute(
-      db,
-    );
+    await fromLongAgo(db);
     await storeCalls(db, { at, requestId: 'r-ok' }, { at, requestId: 'r-denied', outcome: 'denied' });
     await push();
     expect(receiver.bodies).toEqual([]); // Others may still be storing what comes before.
     await age(db, 61);
+    await fromLongAgo(db);
     await push();
     await push();
     const sent = receiver.bodies.length === 0 ? [] : receiver.rows().map(({ requestId }) => requestId);
     expect(new Set(sent)).toEqual(new Set(expected));
     expect(sent).toHaveLength(expected.length);
+  });
+
+  test('what is not sent is looked through once', async () => {
+    const { db } = await recordedWorld(0);
+    const receiver = await httpReceiver();
+    const push = sender(db, httpSender(sending(), { url: receiver.url }), { calls: 'refused' });
+    await push();
+    await fromLongAgo(db);
+    await storeCalls(db, { at });
+    await age(db, 61);
+    await push();
+    const { rows } = await sql<{ isPast: boolean }>`
+      select (state ->> 'storedAt')::timestamptz > now() - interval '1 hour' as "isPast" from mcp_proxy.jobs`.execute(
+      db,
+    );
+    expect(rows).toEqual([{ isPast: true }]);
+    await storeCalls(db, { at, requestId: 'r-denied', outcome: 'denied' });
+    await age(db, 61);
+    await sql`update mcp_proxy.jobs set state = jsonb_set(state, '{storedAt}', to_jsonb(now() - interval '62 seconds'))`.execute(
+      db,
+    );
+    await push();
+    expect(receiver.rows().map(({ requestId }) => requestId)).toEqual(['r-denied']);
+  });
+
+  test('a refusal among very many others is found', async () => {
+    const { db } = await recordedWorld(0);
+    const receiver = await httpReceiver();
+    const push = sender(db, httpSender(sending(), { url: receiver.url }), { calls: 'refused' });
+    await push();
+    await fromLongAgo(db);
+    await asOwner(db, (owner) =>
+      sql`insert into mcp_proxy.api_analytics (id, timestamp, request_id, face, method, endpoint, outcome, status_code,
+          response_time_ms, bytes_in, bytes_out, stored_at)
+        select gen_random_uuid(), now(), 'r-' || n, 'stream', 'POST', '/mcp',
+          case when n = 100002 then 'denied' else 'ok' end, 200, 1, 1, 1, now() - interval '1 day' + n * interval '1 ms'
+        from generate_series(1, 100003) n`.execute(owner),
+    );
+    await push();
+    await push();
+    expect(receiver.rows().map(({ requestId }) => requestId)).toEqual(['r-100002']);
   });
 
   test('those from before the target was configured are not sent', async () => {
@@ -158,9 +204,7 @@ describe('requests', () => {
     const receiver = await httpReceiver();
     const push = sender(db, httpSender(sending(), { url: receiver.url }), { calls: 'all' });
     await push();
-    await sql`update mcp_proxy.jobs set state = jsonb_set(state, '{storedAt}', '"2020-01-01T00:00:00Z"')`.execute(
-      db,
-    );
+    await fromLongAgo(db);
     const records = Array.from({ length: 450 }, () => callRecord());
     await storeCalls(db, ...records);
     await age(db, 61);

@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import type { Db } from '../../platform/db/index.ts';
 import type { PushTarget } from '../contract.ts';
-import { auditAfter, callsStoredAfter, type ExportRow } from '../export-store.ts';
+import { auditAfter, callsStoredAfter, type ExportRow, scanEnd } from '../export-store.ts';
 import { databaseTime } from '../analytics/rollup-store.ts';
 import type { Job, Turn } from '../jobs/jobs.ts';
+import { type Progress, progress, pushName } from './progress.ts';
 
 /** One record on its way. */
 export interface Sent {
@@ -21,13 +21,9 @@ interface Deps {
 }
 
 const atOnce = 200;
-const noId = '00000000-0000-0000-0000-000000000000';
-
-/** How far a target has come: changes by their place in the chain, requests by when they were stored. */
-const progress = z
-  .object({ seq: z.number(), storedAt: z.string().nullable(), id: z.string() })
-  .catch({ seq: 0, storedAt: null, id: noId });
-type Progress = z.infer<typeof progress>;
+/** Of how many records one statement looks for those that are sent: it takes no longer however few these are. */
+const scannedAtOnce = 50_000;
+const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
  * Sends records to one system, in order and each at least once: how far it came is written down after the receiver took
@@ -35,7 +31,7 @@ type Progress = z.infer<typeof progress>;
  */
 export function pushJob(deps: Deps): Job {
   return {
-    name: `push ${deps.target.name}`,
+    name: pushName(deps.target),
     everyMs: 5_000,
     async run(turn) {
       let at: Progress = progress.parse(turn.state);
@@ -75,16 +71,18 @@ async function pushCalls(
   let at = from;
   while (!signal.aborted) {
     const place = { storedAt: at.storedAt ?? '-infinity', id: at.id };
+    const end = await scanEnd(db, place, scannedAtOnce);
     const refusedOnly = target.calls === 'refused';
-    const rows = await callsStoredAfter(db, { refusedOnly, limit: atOnce }, place);
-    const last = rows.at(-1);
-    if (last === undefined) break;
-    await send(
-      rows.map(({ storedAt: _, ...row }) => ({ type: 'call', row })),
-      signal,
-    );
+    const rows = await callsStoredAfter(db, { refusedOnly, limit: atOnce, upTo: end.storedAt }, place);
+    if (rows.length > 0)
+      await send(
+        rows.map(({ storedAt: _, ...row }) => ({ type: 'call', row })),
+        signal,
+      );
+    const last = rows.at(-1) ?? { storedAt: end.storedAt, id: lastId };
     at = { ...at, storedAt: last.storedAt, id: last.id };
     await keep(at);
+    if (rows.length === 0 && end.isLast) break;
   }
   return at;
 }
