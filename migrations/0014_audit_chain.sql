@@ -1,3 +1,4 @@
+-- Leads to the same schema as 24f140abb54850ff75c025d9d73b3b9131b529ab32394314f6c6aebc5fea77d8.
 -- Records of changes are append-only, and each is chained to the one before by hash: docs/audit.md says how to verify
 -- the chain without this program.
 
@@ -74,9 +75,7 @@ begin
   return null;
 end $$;
 
--- What is there already, in the order of its numbers. Whoever writes waits meanwhile.
-lock table mcp_proxy.audit_log in share row exclusive mode;
-
+-- What is there already, in the order of its numbers. Nobody waits for this, however much it is.
 create aggregate mcp_proxy.audit_links(bigint, bytea) (sfunc = mcp_proxy.audit_link, stype = bytea,
   initcond = '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 insert into mcp_proxy.audit_chain (seq, audit_id, salts, commitments, digest, previous, hash)
@@ -87,6 +86,50 @@ insert into mcp_proxy.audit_chain (seq, audit_id, salts, commitments, digest, pr
           select row_number() over (order by id) as seq, id, mcp_proxy.audit_salts() as salts, a as record
           from mcp_proxy.audit_log a offset 0) salted offset 0) committed offset 0) digested offset 0) linked;
 drop aggregate mcp_proxy.audit_links(bigint, bytea);
+
+-- What was written meanwhile, in its order: few, one after the other. Whoever writes waits from here on. The lock is
+-- tried for again here: were it left to whoever runs this, all of the above would be done again each time.
+do $$ begin
+  for try in 1 .. 100 loop
+    begin
+      lock table mcp_proxy.audit_log in share row exclusive mode;
+      return;
+    exception when lock_not_available then
+      -- Whoever waits behind this one gets a turn.
+      perform pg_sleep(1);
+    end;
+  end loop;
+  lock table mcp_proxy.audit_log in share row exclusive mode;
+end $$;
+
+create function mcp_proxy.chain_missed() returns void language plpgsql as $$
+declare
+  missed mcp_proxy.audit_log;
+  last_seq bigint;
+  last_hash bytea;
+  salts uuid[];
+  commitments bytea[];
+  digest bytea;
+  link bytea;
+begin
+  select c.seq, c.hash into last_seq, last_hash from mcp_proxy.audit_chain c order by c.seq desc limit 1;
+  last_seq := coalesce(last_seq, 0);
+  last_hash := coalesce(last_hash, sha256(''));
+  for missed in select a.* from mcp_proxy.audit_log a
+    where not exists (select from mcp_proxy.audit_chain c where c.audit_id = a.id) order by a.id
+  loop
+    salts := mcp_proxy.audit_salts();
+    commitments := mcp_proxy.audit_commitments(missed, salts);
+    digest := mcp_proxy.audit_digest(missed, commitments);
+    last_seq := last_seq + 1;
+    link := mcp_proxy.audit_link(last_hash, last_seq, digest);
+    insert into mcp_proxy.audit_chain (seq, audit_id, salts, commitments, digest, previous, hash)
+      values (last_seq, missed.id, salts, commitments, digest, last_hash, link);
+    last_hash := link;
+  end loop;
+end $$;
+select mcp_proxy.chain_missed();
+drop function mcp_proxy.chain_missed();
 
 create constraint trigger chained after insert on mcp_proxy.audit_log deferrable initially deferred
   for each row execute function mcp_proxy.chain_audit();

@@ -138,6 +138,7 @@ create table mcp_proxy.audit_chain (
   digest bytea not null,
   previous bytea not null,
   hash bytea not null,
+  erasures jsonb not null default '[]'::jsonb,
   constraint audit_chain_audit_id_key UNIQUE (audit_id),
   constraint audit_chain_pkey PRIMARY KEY (seq)
 );
@@ -269,6 +270,9 @@ create table mcp_proxy.jobs (
   held_until timestamp with time zone,
   began_at timestamp with time zone,
   state jsonb not null default '{}'::jsonb,
+  failures integer not null default 0,
+  failing_since timestamp with time zone,
+  try_again_at timestamp with time zone,
   constraint jobs_pkey PRIMARY KEY (name)
 );
 alter table mcp_proxy.jobs enable row level security;
@@ -648,6 +652,12 @@ begin
     encode(commitments[4], 'hex'), encode(commitments[5], 'hex'), encode(commitments[6], 'hex'))::text, 'UTF8'));
 end $function$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_left(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN encode(sha256(convert_to((json_build_array(value))::text, 'UTF8'::name)), 'hex'::text);
+
 CREATE OR REPLACE FUNCTION mcp_proxy.audit_link(previous bytea, seq bigint, digest bytea)
  RETURNS bytea
  LANGUAGE plpgsql
@@ -656,6 +666,12 @@ AS $function$
 begin
   return sha256(convert_to(json_build_array(seq::text, encode(previous, 'hex'), encode(digest, 'hex'))::text, 'UTF8'));
 end $function$;
+
+CREATE OR REPLACE FUNCTION mcp_proxy.audit_listed(list text, seq bigint, part text, is_left text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN encode(sha256(convert_to((json_build_array(list, (seq)::text, part, is_left))::text, 'UTF8'::name)), 'hex'::text);
 
 CREATE OR REPLACE FUNCTION mcp_proxy.audit_salts()
  RETURNS uuid[]
@@ -701,52 +717,69 @@ begin
   return null;
 end $function$;
 
-CREATE OR REPLACE FUNCTION mcp_proxy.erase_from_audit(person text, pseudonym text, erasure bigint)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION mcp_proxy.erase_from_audit(person text, pseudonym text, OUT erasure bigint, OUT erased bigint, OUT parts bigint, OUT list text)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog'
 AS $function$
 declare
-  found record;
-  erased bigint := 0;
+  names constant text[] := array['actor', 'target_id', 'before', 'after', 'request_id', 'client_ip'];
+  was record;
+  kept mcp_proxy.audit_log;
+  texts text[];
+  texts_left text[];
+  salts_left uuid[];
+  listed jsonb;
 begin
+  -- One erasure at a time: what another one took would come back with what was read before.
+  perform pg_advisory_xact_lock(7466312987);
+  erasure := nextval(pg_get_serial_sequence('mcp_proxy.audit_log', 'id'));
+  erased := 0;
+  parts := 0;
+  list := encode(sha256(''), 'hex');
   perform set_config('toolgate.erasing', 'on', true);
-  for found in
-    select a.*, lower(a.actor) = person as acted, a.target_kind = 'user' and lower(a.target_id) = person as is_target,
+  for was in
+    select a.*, c.seq, c.salts, lower(a.actor) = person as acted,
+      a.target_kind = 'user' and lower(a.target_id) = person as is_target,
       mcp_proxy.without_person(a.actor, person, pseudonym) as new_actor,
       mcp_proxy.without_person(a.target_id, person, pseudonym) as new_target,
-      mcp_proxy.without_person(a.before::text, person, pseudonym) as new_before,
-      mcp_proxy.without_person(a.after::text, person, pseudonym) as new_after
-    from mcp_proxy.audit_log a
-    -- What this transaction wrote has no place in the chain yet, and does not name the person.
-    where a.id <> erasure and (a.actor ilike '%' || person || '%' or a.target_id ilike '%' || person || '%'
-      or a.before::text ilike '%' || person || '%' or a.after::text ilike '%' || person || '%')
-    order by a.id
+      mcp_proxy.without_person(a.before, person, pseudonym) as new_before,
+      mcp_proxy.without_person(a.after, person, pseudonym) as new_after
+    from mcp_proxy.audit_log a left join mcp_proxy.audit_chain c on c.audit_id = a.id
+    where a.actor ilike '%' || person || '%' or a.target_id ilike '%' || person || '%'
+      or a.before::text ilike '%' || person || '%' or a.after::text ilike '%' || person || '%'
+    order by c.seq
   loop
     -- What is said of the person holds more than the address.
-    if found.is_target then
-      found.new_before := case when found.before is not null then jsonb_build_object('erased', pseudonym)::text end;
-      found.new_after := case when found.after is not null then jsonb_build_object('erased', pseudonym)::text end;
+    if was.is_target then
+      was.new_before := case when was.before is not null then jsonb_build_object('erased', pseudonym) end;
+      was.new_after := case when was.after is not null then jsonb_build_object('erased', pseudonym) end;
     end if;
-    if (found.new_actor, found.new_target, found.new_before, found.new_after)
-      is not distinct from (found.actor, found.target_id, found.before::text, found.after::text) then continue; end if;
-    update mcp_proxy.audit_log set actor = found.new_actor, target_id = found.new_target,
-      before = found.new_before::jsonb, after = found.new_after::jsonb,
-      request_id = case when found.acted then null else request_id end,
-      client_ip = case when found.acted then null else client_ip end
-    where id = found.id;
-    update mcp_proxy.audit_chain c set erased_by = erasure, salts = array[
-      case when found.new_actor is not distinct from found.actor then c.salts[1] end,
-      case when found.new_target is not distinct from found.target_id then c.salts[2] end,
-      case when found.new_before is not distinct from found.before::text then c.salts[3] end,
-      case when found.new_after is not distinct from found.after::text then c.salts[4] end,
-      case when not found.acted or found.request_id is null then c.salts[5] end,
-      case when not found.acted or found.client_ip is null then c.salts[6] end]
-    where c.audit_id = found.id;
+    if (was.new_actor, was.new_target, was.new_before, was.new_after)
+      is not distinct from (was.actor, was.target_id, was.before, was.after) then continue; end if;
+    update mcp_proxy.audit_log set actor = was.new_actor, target_id = was.new_target,
+      before = was.new_before, after = was.new_after,
+      request_id = case when was.acted then null else request_id end,
+      client_ip = case when was.acted then null else client_ip end
+    where id = was.id returning * into kept;
     erased := erased + 1;
+    if was.seq is null then continue; end if;
+    texts := array[was.actor, was.target_id, was.before::text, was.after::text, was.request_id, was.client_ip];
+    texts_left := array[kept.actor, kept.target_id, kept.before::text, kept.after::text, kept.request_id, kept.client_ip];
+    salts_left := was.salts;
+    listed := '[]';
+    for at in 1 .. 6 loop
+      if texts_left[at] is not distinct from texts[at] then continue; end if;
+      salts_left[at] := null;
+      parts := parts + 1;
+      listed := listed || jsonb_build_array(
+        jsonb_build_array(erasure::text, names[at], mcp_proxy.audit_left(texts_left[at])));
+      list := mcp_proxy.audit_listed(list, was.seq, names[at], mcp_proxy.audit_left(texts_left[at]));
+    end loop;
+    update mcp_proxy.audit_chain c set erased_by = erasure, salts = salts_left, erasures = c.erasures || listed
+    where c.audit_id = was.id;
   end loop;
   perform set_config('toolgate.erasing', 'off', true);
-  return erased;
 end $function$;
 
 CREATE OR REPLACE FUNCTION mcp_proxy.first_id(at timestamp with time zone)
@@ -955,11 +988,31 @@ begin
   $policy$, target);
 end $procedure$;
 
+CREATE OR REPLACE FUNCTION mcp_proxy.without_person(value jsonb, person text, pseudonym text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if value is null or strpos(lower(value::text), lower(person)) = 0 then return value; end if;
+  return case jsonb_typeof(value)
+    when 'string' then to_jsonb(mcp_proxy.without_person(value #>> '{}', person, pseudonym))
+    when 'array' then (
+      select jsonb_agg(mcp_proxy.without_person(item, person, pseudonym) order by place)
+      from jsonb_array_elements(value) with ordinality as one(item, place))
+    when 'object' then (
+      select jsonb_object_agg(mcp_proxy.without_person(name, person, pseudonym),
+        mcp_proxy.without_person(item, person, pseudonym))
+      from jsonb_each(value) as one(name, item))
+    else value
+  end;
+end $function$;
+
 CREATE OR REPLACE FUNCTION mcp_proxy.without_person(value text, person text, pseudonym text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN regexp_replace(value, (('(?<![[:alnum:]._%+-])'::text || regexp_replace(person, '([^[:alnum:]@])'::text, '\\\1'::text, 'g'::text)) || '(?![[:alnum:]-]|\.[[:alnum:]])'::text), pseudonym, 'gi'::text);
+RETURN regexp_replace(value, (('(?<![^\u0001-\u0020\u007f"(),:;<>\[\\\]])'::text || regexp_replace(person, '([][\\.^$*+?(){}|])'::text, '\\\1'::text, 'g'::text)) || '(?![-._\u3002\uff0e\uff61]*[^\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00b6\u00b8-\u00bf\u2010-\u206f\u3000-\u3002\uff0e\uff61]|"?@)'::text), pseudonym, 'gi'::text);
 
 CREATE TRIGGER retired_key BEFORE INSERT OR UPDATE OF sealed ON mcp_proxy.account_endings FOR EACH ROW EXECUTE FUNCTION mcp_proxy.refuse_retired_key();
 

@@ -33,6 +33,7 @@ import { createSealer } from '../src/platform/sealer.ts';
 import type { ConnectWaits } from '../src/gateway/connect/connect-parts.ts';
 import type { Accounts, FoundCredential, Vault } from '../src/secrets/index.ts';
 import { caller, snapshotOf, type World } from './access-world.ts';
+import { idle } from './recorder-world.ts';
 import { stubAccounts, stubExchanges } from './stub-accounts.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -122,6 +123,7 @@ export async function gatewayWorld(
       protectedResourceMetadata: () => ({}),
       speaksForMany: () => false,
       visitorOf: async () => undefined,
+      forgetVisitor: () => undefined,
       refreshTokens: async () => undefined,
       close: async () => undefined,
     } satisfies Identity,
@@ -132,7 +134,6 @@ export async function gatewayWorld(
       pageSize: o.pageSize ?? 1_000,
       listDeadlineMs: 5_000,
       maxBodyBytes: () => o.maxBodyBytes ?? 100_000,
-      recordCalls: true,
       metaTools: () => ({ always: false, above: null, exceptClients: [], ...o.metaTools }),
       rateLimits: rateLimitsOf(o.rateLimits),
     },
@@ -257,14 +258,7 @@ function recorderOf(records: CallRecord[], accepting: () => boolean): Recorder {
     record: (call) => void records.push(call),
     accepting,
     flush: async () => undefined,
-    state: () => ({
-      queued: 0,
-      spilled: 0,
-      degradedSince: null,
-      diskRefusedSince: null,
-      lost: 0,
-      rejected: 0,
-    }),
+    state: () => idle,
     close: async () => undefined,
   };
 }

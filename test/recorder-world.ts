@@ -81,6 +81,7 @@ export const idle = {
   degradedSince: null,
   diskRefusedSince: null,
   lost: 0,
+  unreadable: 0,
   rejected: 0,
 };
 

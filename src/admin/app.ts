@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono';
 import type { Principal } from '../access/contract.ts';
 import type { Route } from '../platform/contract.ts';
 import type { Noted } from '../platform/http/answered.ts';
-import { AppError } from '../platform/errors.ts';
+import { AppError, refusalOf } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { adminErrors } from './errors.ts';
 import { answerError } from './answer-error.ts';
@@ -52,7 +52,10 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     throw adminErrors.notFound();
   });
   app.onError((error, c) => {
-    c.env.note?.({ reason: error instanceof AppError ? error.code : 'internal_error' });
+    c.env.note?.({
+      reason: error instanceof AppError ? error.code : 'internal_error',
+      refusal: refusalOf(error),
+    });
     return answerError(error, c.env.requestId, deps.log);
   });
   return {

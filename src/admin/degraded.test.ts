@@ -21,7 +21,7 @@ function watched(but: object = {}): Watched {
     gateway: { unreachable: () => [] },
     bus: { awaySince: () => null },
     stdio: { runner: { away: () => null } },
-    records: { failing: () => new Map() },
+    records: { failing: () => new Map(), brokenSince: async () => null },
     masterKeys: { problem: () => null },
     ...{ access: { live: well }, vault: well, accounts: well },
     fileTrouble: { since: null },
@@ -64,7 +64,12 @@ const cases: readonly (readonly [part: string, but: object, since: Date | null])
   ['shared limits', { sharedLimits: away }, since],
   ['master keys', { masterKeys: { problem: () => ({ since, meaning: 'A key is missing.' }) } }, since],
   ['runner', { stdio: { runner: { away: () => ({ since, why: 'It is started again.' }) } } }, since],
-  ['work on records', { records: { failing: () => new Map([['rollup', since]]) } }, since],
+  [
+    'work on records',
+    { records: { failing: () => new Map([['rollup', since]]), brokenSince: async () => null } },
+    since,
+  ],
+  ['records of changes', { records: { failing: () => new Map(), brokenSince: async () => since } }, since],
   [
     'workers',
     { worker: { link: { ask: async () => ({ serving: 1, count: 2, since: since.toISOString() }) } } },

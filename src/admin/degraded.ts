@@ -14,7 +14,11 @@ export interface Watched {
   readonly changes: Changes;
   readonly recorder: Recorder;
   /** What fails of the work on records that are stored, and since when. */
-  readonly records: { failing(): ReadonlyMap<string, Date> };
+  readonly records: {
+    failing(): ReadonlyMap<string, Date>;
+    /** Since when the chain of changes, or what was kept of it elsewhere, is found broken. */
+    brokenSince(): Promise<Date | null>;
+  };
   readonly gateway: Gateway;
   readonly bus: Bus;
   readonly stdio: StdioSettings;
@@ -65,11 +69,15 @@ const parts: Readonly<Record<string, (o: Watched) => State | Promise<State>>> = 
         }
       : null,
   records: ({ recorder }) => {
-    const { degradedSince, diskRefusedSince, queued, spilled } = recorder.state();
+    const { degradedSince, diskRefusedSince, unreadable, queued, spilled } = recorder.state();
     if (diskRefusedSince && degradedSince === null && recorder.accepting()) {
       const meaning =
         'The disk takes no records: a process that is killed would lose the last ones. The log says why.';
       return away(diskRefusedSince, meaning);
+    }
+    if (unreadable > 0 && degradedSince === null && recorder.accepting()) {
+      const meaning = `${unreadable} files in spill/ cannot be read; their records are not in the database. The log names them.`;
+      return { since: null, meaning };
     }
     const waiting = `${queued + spilled} records wait in memory and on disk until the database is back`;
     if (recorder.accepting()) return away(degradedSince, `${waiting}.`);
@@ -77,9 +85,14 @@ const parts: Readonly<Record<string, (o: Watched) => State | Promise<State>>> = 
   },
   'work on records': ({ records }) => {
     const [job, since] = [...records.failing()][0] ?? [];
-    const meaning = `The job "${job}" fails again and again, and is tried again; records are kept meanwhile. The log says why.`;
+    const meaning = `The job "${job}" fails again and again, and is tried again; records are kept meanwhile. The log of the process that tried says why.`;
     return away(since ?? null, meaning);
   },
+  'records of changes': async ({ records }) =>
+    away(
+      await records.brokenSince(),
+      'Records of changes, or anchors of them, were changed or removed; everything is served and recorded as before. The log says which; see docs/audit.md.',
+    ),
   'config file': ({ fileTrouble: { since } }) =>
     away(since, 'The config file is wrong, and the content before is in force; the log lists the mistakes.'),
   'Open WebUI': async ({ openWebUi }) =>

@@ -11,12 +11,28 @@ export type CallRow = Readonly<Record<string, string | number | null>>;
 const longestText = 500;
 const longestArguments = 8_000;
 
+/** Whatever of a record may be as a client wrote it. */
+const texts = [
+  ...([
+    'requestId',
+    'principal',
+    'authSource',
+    'tenant',
+    'face',
+    'httpMethod',
+    'endpoint',
+    'rpcMethod',
+  ] as const),
+  ...(['server', 'tool', 'reason', 'userAgent', 'clientIp', 'credentialId'] as const),
+];
+
 /** Bounds the memory that a record holds on to; the usual, small one passes through untouched. */
 export function trimmed(call: CallRecord): CallRecord {
-  const { userAgent, tool, arguments: args } = call;
-  const long = (userAgent?.length ?? 0) > longestText || (tool?.length ?? 0) > longestText;
-  if (!long && (args?.length ?? 0) <= longestArguments) return call;
-  return { ...call, userAgent: cut(userAgent), tool: cut(tool), arguments: args && shortArguments(args) };
+  const { arguments: args } = call;
+  const long = texts.filter((name) => (call[name]?.length ?? 0) > longestText);
+  if (long.length === 0 && (args?.length ?? 0) <= longestArguments) return call;
+  const short = Object.fromEntries(long.map((name) => [name, cut(call[name])]));
+  return { ...call, ...short, arguments: args && shortArguments(args) };
 }
 
 /** Never throws, whatever is in the record: records come from disk, too. */

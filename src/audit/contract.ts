@@ -37,6 +37,8 @@ export interface CallRecord {
   readonly outcome: Outcome;
   /** Why it was refused or failed: a stable code. */
   readonly reason: string | null;
+  /** Why a credential was refused, in the words of the log; not kept in the record. */
+  readonly refusal?: string | undefined;
   readonly status: number;
   readonly milliseconds: number;
   readonly bytesIn: number;
@@ -108,12 +110,41 @@ const span = {
   to: z.iso.datetime({ offset: true }).optional(),
 };
 
-/** The head of the chain at some time, as it was kept elsewhere. */
+/** The head of the chain at some time, as it was kept elsewhere. What is missing is told of as a wrong signature. */
 export const anchorPoint = z.object({
+  kind: z.string().max(40).default(''),
+  time: z.string().max(40).default(''),
   seq: z.number().int().min(1),
   hash: z.string().regex(/^[0-9a-f]{64}$/),
-  time: z.string().max(40).optional(),
+  /** Which key it is signed with: the first 16 digits of the SHA-256 of its SPKI form. */
+  key: z.string().max(40).default(''),
+  /** Ed25519 in base64, over the line without this member. */
+  signature: z.string().max(200).default(''),
 });
+export type AnchorPoint = z.infer<typeof anchorPoint>;
+
+/** A file of anchors, one a line, with the numbers of the lines that are none. */
+export const anchorsText = z.string().transform((text) => {
+  const lines = text.split('\n').map((line, at) => ({ number: at + 1, line: line.trim() }));
+  const read = lines
+    .filter(({ line }) => line !== '')
+    .map(({ number, line }) => ({ number, ...anchorIn(line) }));
+  return {
+    anchors: read.flatMap(({ data }) => (data === undefined ? [] : [data])),
+    unreadable: read.flatMap(({ number, data }) => (data === undefined ? [number] : [])),
+  };
+});
+
+function anchorIn(line: string): { data?: AnchorPoint | undefined } {
+  try {
+    return anchorPoint.safeParse(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}
+
+/** As many anchors as fit into one request. */
+export const mostAnchors = 2_000;
 
 export const verification = z.object({
   ok: z.boolean(),
@@ -121,12 +152,24 @@ export const verification = z.object({
   records: z.number(),
   /** Of those, records that an erasure took something out of. */
   erased: z.number(),
+  /** Of those, records of which an erasure wrote nothing down, so that only a later record says what it left. */
+  unproved: z.number(),
   /** The last place that is in order; null when there is none. */
   head: z.object({ seq: z.number(), hash: z.string() }).nullable(),
   /** The first thing that is wrong. */
   problem: z
     .object({
-      kind: z.enum(['changed', 'missing', 'reordered', 'unchained', 'anchor']),
+      kind: z.enum([
+        'changed',
+        'missing',
+        'reordered',
+        'unchained',
+        'erasures_unknown',
+        'anchor',
+        'anchor_file',
+        'anchor_key',
+        'anchor_signature',
+      ]),
       seq: z.number().nullable(),
       /** Id of the record. */
       record: z.string().nullable(),
@@ -136,6 +179,27 @@ export const verification = z.object({
   /** How many anchors it was compared with. */
   anchors: z.number(),
 });
+export type Verification = z.infer<typeof verification>;
+
+/** What is said of it to whoever asked for it at a terminal. */
+export const verificationText = verification
+  .extend({ unreadable: z.array(z.number()) })
+  .transform(({ ok, records, erased, unproved, head, problem, anchors, unreadable }) => {
+    const gone = erased === 0 ? '' : `, of ${erased} of them something was erased`;
+    const torn = `What is in these lines of the file of anchors is no anchor: ${unreadable.slice(0, 20).join(', ')}.`;
+    const said = [
+      `${records} records are in order${gone}.`,
+      ...(unproved > 0 ? [unprovedText(unproved)] : []),
+      ...(head ? [`Place ${head.seq} has the hash ${head.hash}.`] : []),
+      ...(ok && anchors > 0 ? [`${anchors} anchors agree.`] : []),
+    ];
+    const complaints = [...(problem ? [problem.message] : []), ...(unreadable.length > 0 ? [torn] : [])];
+    return { said: said.map((line) => `${line}\n`).join(''), complaints };
+  });
+
+function unprovedText(records: number): string {
+  return `Of ${records} of these, a version before erased it, which did not write down what it left: changes of that between the erasure and the upgrade cannot be shown, later ones are.`;
+}
 
 const chainHead = z.object({
   head: z.object({ seq: z.number(), hash: z.string() }).nullable(),
@@ -333,7 +397,15 @@ export const api = {
     tag: 'Records',
     summary:
       'Compute the chain of changes again and tell the first record that was changed, removed or reordered',
-    body: z.strictObject({ anchors: z.array(anchorPoint).max(100_000).default([]) }).prefault({}),
+    body: z
+      .strictObject({
+        anchors: z.array(anchorPoint).max(mostAnchors).default([]),
+        /** Keys of anchors besides the one in force: SPKI in base64. */
+        keys: z.array(z.base64().max(200)).max(20).default([]),
+        /** The chain itself was verified before, and these are further anchors. */
+        anchorsOnly: z.boolean().default(false),
+      })
+      .prefault({}),
     output: verification,
   }),
   personalData: endpoint({

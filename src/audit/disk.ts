@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.ts';
+import { type Clock, isAhead } from '../platform/clock.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 
@@ -22,7 +22,7 @@ export class Disk {
 
   /** Whether it refused just before, and is left alone: not every call shall wait for it. */
   get rests(): boolean {
-    return this.#restsUntil > 0 && this.#o.clock() < this.#restsUntil;
+    return isAhead(this.#restsUntil, this.#o.clock(), restMs);
   }
 
   /** Throws when there is no room for so many bytes. */

@@ -4,8 +4,10 @@
 export { createRecords, type Records } from './records.ts';
 export { createRecorder, type Recorder } from './recorder.ts';
 export { personalRoutes } from './personal/routes.ts';
-export { createRequestRecords } from './request-records.ts';
+export { requestRecord } from './request-records.ts';
 export { watchRefusedSignIns } from './refused-sign-ins.ts';
+export { verifyExport } from './chain/exported-chain.ts';
+export { fileUnreadable } from './errors.ts';
 export { auditRoutes } from './routes.ts';
 export { writeAudit } from './store.ts';
 export { timeId } from './time-id.ts';

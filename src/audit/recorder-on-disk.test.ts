@@ -1,5 +1,6 @@
-import { appendFile, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { testDatabase } from '../../test/database.ts';
 import {
@@ -138,6 +139,29 @@ test('when the disk is full as well, the gate is asked to refuse calls, and what
   expect(recorder.state()).toMatchObject({ queued: 0, lost: 3, degradedSince: null });
 });
 
+test('those that are refused for want of room leave what there is to calls under way, and are counted', async () => {
+  const { db } = await testDatabase();
+  const recorder = await startRecorder({ db, maxInMemory: 10, maxSpillBytes: 10 });
+  await takeTableAway(db);
+  recordMany(recorder, 10);
+  await recorder.flush();
+  const refused = { outcome: 'error', reason: 'records_full', status: 503 } as const;
+  for (let at = 0; at < 100; at++) recorder.record(call({ ...refused, requestId: `refused-${at}` }));
+  recordMany(recorder, 5);
+  expect(recorder.state()).toMatchObject({ queued: 20, lost: 0 });
+
+  await bringTableBack(db);
+  await recorder.flush();
+  const { rows } = await sql<{ request_id: string; user_email: string | null; arguments: unknown }>`
+    select request_id, user_email, arguments from mcp_proxy.api_analytics where reason = 'records_full'
+  `.execute(db);
+  expect(rows.filter(({ request_id }) => request_id.startsWith('refused-'))).toHaveLength(5);
+  expect(rows.filter(({ request_id }) => request_id === '-')).toEqual([
+    { request_id: '-', user_email: null, arguments: { requests: 95 } },
+  ]);
+  expect(recorder.state()).toMatchObject({ queued: 0, lost: 0 });
+});
+
 test('a spill folder that cannot be used is an error at start', async () => {
   const { db } = await testDatabase();
   const file = path.join(await folder(), 'file');
@@ -145,4 +169,23 @@ test('a spill folder that cannot be used is an error at start', async () => {
   await expect(startRecorder({ db, spillDir: path.join(file, 'spill') })).rejects.toMatchObject({
     code: 'spill_unwritable',
   });
+});
+
+test('whatever is long in a call is cut, so that nobody fills memory and disk, and files can be read', async () => {
+  const { db } = await testDatabase();
+  const spillDir = await folder();
+  const recorder = await startRecorder({ db, spillDir });
+  const long = 'm'.repeat(4_000_000);
+  const all = { requestId: long, tenant: long, endpoint: long, rpcMethod: long, server: long, tool: long };
+  for (let at = 0; at < 20; at++)
+    recorder.record(call({ ...all, reason: long, userAgent: long, clientIp: long }));
+  for (let at = 0; at < 200; at++) recorder.record(call({ arguments: JSON.stringify('y'.repeat(7_990)) }));
+  const sizes = await Promise.all(
+    (await filesIn(spillDir, 'calls-')).map(async (name) => (await stat(path.join(spillDir, name))).size),
+  );
+  expect(Math.max(...sizes)).toBeLessThan(1_100_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(2_000_000);
+  await recorder.flush();
+  expect(recorder.state()).toEqual(idle);
+  expect(await storedIds(db)).toHaveLength(220);
 });

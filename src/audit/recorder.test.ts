@@ -25,6 +25,16 @@ test('every record is stored, whatever the size of the batches', async () => {
   expect(recorder.state()).toEqual({ ...idle });
 });
 
+test('where requests are not recorded, they are only shown to whoever watches', async () => {
+  const { db } = await testDatabase();
+  const seen: string[] = [];
+  const recorder = await startRecorder({ db, keeps: false, seen: ({ id }) => void seen.push(id) });
+  const ids = recordMany(recorder, 3);
+  await recorder.flush();
+  expect([await storedIds(db), seen]).toEqual([[], ids]);
+  expect(recorder.state()).toEqual({ ...idle });
+});
+
 test('records reach the database without a flush', async () => {
   const { db } = await testDatabase();
   const recorder = await startRecorder({ db, flushMs: 5 });
@@ -155,4 +165,15 @@ test('records that the database refuses are set aside and hold up none of the ot
   const [rejected = ''] = await filesIn(spillDir, 'rejected-');
   const lines = (await readFile(path.join(spillDir, rejected), 'utf8')).trim().split('\n');
   expect(lines.map((line) => JSON.parse(line).record.id)).toContain('no uuid');
+});
+
+test('what was only counted is told of without another request, and shown to whoever counts refusals', async () => {
+  const { db } = await testDatabase();
+  let seen = 0;
+  const recorder = await startRecorder({ db, flushMs: 5, seen: () => (seen += 1) });
+  const nobody = { principal: null, status: 401, outcome: 'unauthenticated' } as const;
+  for (let at = 0; at < 80; at++) recorder.record(call(nobody));
+  expect(seen).toBe(80);
+  await expect.poll(() => storedIds(db)).toHaveLength(51);
+  expect(recorder.state()).toEqual(idle);
 });

@@ -6,23 +6,10 @@ import type { Log } from '../platform/log.ts';
 import type { Batch } from './batch.ts';
 import { trimmed } from './call-row.ts';
 import type { CallRecord } from './contract.ts';
+import type { RecorderState } from './recorder-state.ts';
 import { Sink } from './sink.ts';
 import { openSpill, type Spill } from './spill.ts';
-
-export interface RecorderState {
-  /** Records in memory, those being written included. */
-  readonly queued: number;
-  /** Records in spill files that are in memory no more. */
-  readonly spilled: number;
-  /** Since when the database takes no records; null while it does. */
-  readonly degradedSince: Date | null;
-  /** Since when the disk takes no records, so that those in memory would be lost with the process; null while it does. */
-  readonly diskRefusedSince: Date | null;
-  /** Records that are gone: torn by a crash, or refused by memory, disk and database alike. */
-  readonly lost: number;
-  /** Records set aside in `rejected-*.jsonl`, because the database refuses what is in them. */
-  readonly rejected: number;
-}
+import { Unrecorded } from './unrecorded.ts';
 
 /** Takes records of calls off the hot path and brings them to `api_analytics`. */
 export interface Recorder {
@@ -33,8 +20,8 @@ export interface Recorder {
   /** One attempt to store everything that waits, on disk, too. What cannot be stored goes on waiting. */
   flush(): Promise<void>;
   state(): RecorderState;
-  /** Stores what waits, within `closeMs`, and puts the rest on disk. Records that come later are lost. */
-  close(): Promise<void>;
+  /** Stores what waits, within `closeMs` and half of `ms`, and puts the rest on disk. Records that come later are lost. */
+  close(ms?: number): Promise<void>;
 }
 
 export interface RecorderOptions {
@@ -52,6 +39,8 @@ export interface RecorderOptions {
   readonly insertMs?: number;
   readonly closeMs?: number;
   readonly maxSpillBytes?: number;
+  /** False: requests are not kept, and only shown to `seen`. */
+  readonly keeps?: boolean;
   /** Is shown each record. Never throws, never waits. */
   readonly seen?: (call: CallRecord) => void;
 }
@@ -64,31 +53,27 @@ export async function createRecorder(options: RecorderOptions): Promise<Recorder
   const given = { ...defaults, ...options };
   // Batches are forgotten as a whole: several have to fit into memory.
   const full = { ...given, batchSize: Math.min(given.batchSize, Math.ceil(given.maxInMemory / 4)) };
-  const spill = await openSpill({
-    dir: full.spillDir,
-    clock: full.clock,
-    log: full.log,
-    maxBytes: full.maxSpillBytes,
-  });
+  const { spillDir: dir, clock, log, maxSpillBytes: maxBytes } = full;
+  const spill = await openSpill({ dir, clock, log, maxBytes });
   return new BatchedRecorder(full, spill);
 }
 
 const defaults = {
-  flushMs: 250,
-  maxInMemory: 20_000,
-  batchSize: 500,
-  insertMs: 10_000,
-  closeMs: 5_000,
+  ...{ flushMs: 250, maxInMemory: 20_000, batchSize: 500, insertMs: 10_000, closeMs: 5_000 },
   maxSpillBytes: 1024 * 1024 * 1024,
+  keeps: true,
   seen: (): void => undefined,
 };
 
+/** Files are read as a whole. */
+const longestFile = 1024 * 1024;
 const longestRetryMs = 5_000;
 
 class BatchedRecorder implements Recorder {
   readonly #o: Required<RecorderOptions>;
   readonly #spill: Spill;
   readonly #sink: Sink;
+  readonly #unrecorded: Unrecorded;
   /** Takes new records. */
   #filling: Batch;
   /** Those before it, the oldest first. */
@@ -107,6 +92,7 @@ class BatchedRecorder implements Recorder {
   constructor(options: Required<RecorderOptions>, spill: Spill) {
     this.#o = options;
     this.#spill = spill;
+    this.#unrecorded = new Unrecorded(options.clock);
     this.#sink = new Sink(options, spill);
     this.#filling = spill.begin();
     if (!spill.isEmpty) this.#arm();
@@ -114,17 +100,13 @@ class BatchedRecorder implements Recorder {
 
   record(call: CallRecord): void {
     this.#o.seen(call);
+    if (!this.#o.keeps) return;
+    const isCounted = this.#unrecorded.takes(call, this.#inMemory >= this.#o.maxInMemory * 1.5);
     // Calls that were under way when accepting() turned false still end: room for twice the bound is left for them.
-    if (this.#phase !== 'open' || this.#inMemory >= this.#o.maxInMemory * 2) {
-      this.#lost += 1;
-    } else {
-      this.#filling.add(trimmed(call));
-      this.#inMemory += 1;
-      if (this.#filling.records.length >= this.#o.batchSize) this.#turnOver();
-      if (this.#inMemory >= this.#o.maxInMemory && this.#spill.refusedSince === null)
-        void this.#startShedding();
-    }
-    if (this.#timer === null && this.#phase === 'open') this.#arm();
+    if (isCounted) this.#arm();
+    else if (this.#phase !== 'open' || this.#inMemory >= this.#o.maxInMemory * 2) this.#lost += 1;
+    else this.#add(trimmed(call));
+    this.#arm();
   }
 
   accepting(): boolean {
@@ -145,15 +127,17 @@ class BatchedRecorder implements Recorder {
       degradedSince: this.#sink.degradedSince,
       diskRefusedSince: this.#spill.refusedSince,
       lost: this.#lost + this.#sink.lost,
+      unreadable: this.#spill.unreadable,
       rejected: this.#sink.rejected,
     };
   }
 
-  async close(): Promise<void> {
+  async close(ms = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#phase !== 'open') return;
+    for (const counted of this.#unrecorded.told()) this.#add(counted);
     this.#phase = 'closing';
     if (this.#timer) clearTimeout(this.#timer);
-    await within(this.#o.closeMs, 'too late', this.flush()).catch(() => undefined); // What is left goes to disk.
+    await within(Math.min(this.#o.closeMs, ms / 2), 'too late', this.flush()).catch(() => undefined); // What is left goes to disk.
     this.#phase = 'closed';
     await this.#sheddingRun;
     // Also a batch that the database still holds: stored twice is stored once.
@@ -163,6 +147,20 @@ class BatchedRecorder implements Recorder {
     this.#lost += this.#inMemory;
     this.#inMemory = 0;
     this.#reportLost();
+  }
+
+  #add(call: CallRecord): void {
+    this.#filling.add(call);
+    this.#inMemory += 1;
+    const { records, bytes } = this.#filling;
+    if (records.length >= this.#o.batchSize || bytes > longestFile) this.#turnOver();
+    if (this.#inMemory >= this.#o.maxInMemory && this.#spill.refusedSince === null)
+      void this.#startShedding();
+  }
+
+  #tellUnrecorded(): void {
+    if (!this.accepting()) return;
+    for (const counted of this.#unrecorded.told()) this.#add(counted);
   }
 
   #turnOver(): void {
@@ -178,6 +176,7 @@ class BatchedRecorder implements Recorder {
   }
 
   #arm(): void {
+    if (this.#timer !== null || this.#phase !== 'open') return;
     const { flushMs } = this.#o;
     // Twice as long after each failure; the shift is bounded, for it works on 32 bits.
     const retryMs = Math.min(flushMs << Math.min(this.#sink.failures, 10), Math.max(flushMs, longestRetryMs));
@@ -189,7 +188,7 @@ class BatchedRecorder implements Recorder {
     this.#reportLost();
     await this.#startStoring();
     this.#timer = null;
-    if (this.#phase === 'open' && (this.#inMemory > 0 || !this.#spill.isEmpty)) this.#arm();
+    if (this.#inMemory > 0 || !this.#spill.isEmpty || !this.#unrecorded.isEmpty) this.#arm();
   }
 
   #startStoring(): Promise<void> {
@@ -200,6 +199,7 @@ class BatchedRecorder implements Recorder {
   }
 
   async #storeAll(): Promise<void> {
+    this.#tellUnrecorded();
     let well = await this.#storeQueue();
     while (well && this.#phase === 'open' && !this.#spill.isEmpty) well = await this.#storeOldestFile();
     if (!well && this.#inMemory >= this.#o.maxInMemory) void this.#startShedding();
@@ -222,6 +222,7 @@ class BatchedRecorder implements Recorder {
       }
       this.#inMemory -= batch.records.length;
       await this.#discard(batch);
+      this.#tellUnrecorded();
     }
     return true;
   }

@@ -71,6 +71,7 @@ export class Spill {
   readonly #disk: Disk;
   #rejectedBytes: number;
   #sequence = 0;
+  #unreadable = 0;
 
   constructor(options: SpillOptions, waiting: Waiting[], rejectedBytes: number) {
     this.#o = options;
@@ -87,6 +88,11 @@ export class Spill {
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
+  }
+
+  /** Files that could not be read, since the start. */
+  get unreadable(): number {
+    return this.#unreadable;
   }
 
   /** Records that wait on disk alone. */
@@ -118,6 +124,7 @@ export class Spill {
       return { name, ...parse(await readFile(path.join(this.#o.dir, name), 'utf8')) };
     } catch (cause) {
       this.#forget(name);
+      this.#unreadable += 1;
       throw new Error(`${name} cannot be read; it is left for the next start`, { cause });
     }
   }

@@ -17,13 +17,14 @@ export async function writeAudit(db: Db, entry: AuditEntry): Promise<void> {
   await addAudit(db, entry);
 }
 
-/** The same; returns the number of the record. */
-export async function addAudit(db: Db, entry: AuditEntry): Promise<string> {
+/** The same, with a number that was taken for it, if any; returns the number of the record. */
+export async function addAudit(db: Db, entry: AuditEntry, id?: string): Promise<string> {
+  const [column, number] = id === undefined ? [sql``, sql``] : [sql`id, `, sql`${id}::bigint, `];
   const { rows } = await sql<{ id: string }>`
     insert into mcp_proxy.audit_log
-      (actor, action, target_kind, target_id, tenant_id, before, after, request_id, client_ip)
-    values (
-      ${clean(entry.actor)}, ${entry.action}, ${entry.targetKind}, ${clean(entry.targetId)}, ${entry.tenant ?? null},
+      (${column}actor, action, target_kind, target_id, tenant_id, before, after, request_id, client_ip)
+    overriding system value values (
+      ${number}${clean(entry.actor)}, ${entry.action}, ${entry.targetKind}, ${clean(entry.targetId)}, ${entry.tenant ?? null},
       ${auditJson(entry.before)}::jsonb, ${auditJson(entry.after)}::jsonb,
       ${entry.requestId ?? null}, ${entry.clientIp ?? null}
     ) returning id::text as id`.execute(db);

@@ -1,7 +1,9 @@
 // The log of changes of a running Toolgate, and what an administrator does with it.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../cli/main.ts';
 import { configOf, eventually, type Gate, query, startGate } from './gate.ts';
@@ -13,7 +15,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let gate: Gate;
 let databaseUrl = '';
 beforeAll(async () => {
-  gate = await startGate({ config: configOf({}, { audit: { anchor: { everyMinutes: 1, file: anchors } } }) });
+  // Once: none of what a test makes of the chain.
+  gate = await startGate({
+    config: configOf({}, { audit: { anchor: { everyMinutes: 60, file: anchors } } }),
+  });
   databaseUrl = gate.databaseUrl ?? '';
 });
 
@@ -58,33 +63,83 @@ test('changes are chained, found, exported and verified', async () => {
   expect((await toolgate('audit', 'export', '--format', 'xml')).code).toBe(2);
 });
 
-test('a chain whose end was cut off is found by the anchor in the file', async () => {
-  await eventually('an anchor is written', () => {
-    try {
-      return readFileSync(anchors, 'utf8').includes('"seq"');
-    } catch {
-      return false;
-    }
-  });
-  const { body } = await gate.admin('GET', '/audit/head');
-  const own = path.join(folder, 'own.jsonl');
-  writeFileSync(own, `${JSON.stringify(body.head)}\n`);
-  expect((await toolgate('audit', 'verify', '--anchors', anchors)).code).toBe(0);
-  await tamper(
-    `delete from mcp_proxy.audit_log where id in (select audit_id from mcp_proxy.audit_chain where seq = ${body.head.seq}); delete from mcp_proxy.audit_chain where seq = ${body.head.seq}`,
-  );
-  expect((await toolgate('audit', 'verify')).code).toBe(0);
-  expect(await toolgate('audit', 'verify', '--anchors', own)).toMatchObject({
-    code: 1,
-    error: expect.stringMatching(/cut off/),
-  });
-});
+/** What whoever watches is told of the chain: at /gateway/ready, and at /metrics. */
+async function isTold(): Promise<[boolean, number]> {
+  const { degraded } = (await (await fetch(`${gate.url}/gateway/ready`)).json()) as {
+    degraded: { part: string }[];
+  };
+  const metrics = await (await fetch(`${gate.url}/metrics`)).text();
+  const sample = /^toolgate_degraded\{part="records of changes"\} (\d)$/m.exec(metrics)?.[1];
+  return [degraded.some(({ part }) => part === 'records of changes'), Number(sample)];
+}
 
-// After the one with anchors: what is put back here is an earlier state, which an anchor may be ahead of.
-test('a changed, a deleted and a reordered record are each found, named, and told of in the log itself', async () => {
+/** Does something to the records, and puts them back afterwards. */
+async function tampered(statements: string, look: () => Promise<void>): Promise<void> {
   const copy =
     'create table public.kept_log as table mcp_proxy.audit_log; create table public.kept_chain as table mcp_proxy.audit_chain';
   await query(databaseUrl, copy);
+  await tamper(statements);
+  await look();
+  await tamper(
+    'delete from mcp_proxy.audit_log; delete from mcp_proxy.audit_chain; insert into mcp_proxy.audit_log overriding system value select * from public.kept_log; insert into mcp_proxy.audit_chain select * from public.kept_chain; drop table public.kept_log, public.kept_chain',
+  );
+}
+
+test('a chain whose end was cut off is found by the anchor in the file, here and by somebody who has an export alone', async () => {
+  const [first] = await eventually('an anchor is written', () => {
+    const lines = existsSync(anchors) ? readFileSync(anchors, 'utf8').split('\n').filter(Boolean) : [];
+    return lines.length > 0 && lines;
+  });
+  const { body } = await gate.admin('GET', '/audit/head');
+  expect((await toolgate('audit', 'verify', '--anchors', anchors)).code).toBe(0);
+  const seq: number = JSON.parse(first ?? '').seq;
+  const cut = `delete from mcp_proxy.audit_log where id in (select audit_id from mcp_proxy.audit_chain where seq >= ${seq}); delete from mcp_proxy.audit_chain where seq >= ${seq}`;
+  await tampered(cut, async () => {
+    // Without an anchor nothing shows: what the looking itself recorded took the places that are free again.
+    expect((await toolgate('audit', 'verify')).code).toBe(0);
+    const shorter = path.join(folder, 'shorter.jsonl');
+    writeFileSync(shorter, (await toolgate('audit', 'export')).out);
+    const found = await toolgate('audit', 'verify', '--anchors', anchors);
+    expect(found).toMatchObject({ code: 1, error: expect.stringMatching(/cut off/) });
+    const offline = exportVerified('--export', shorter, '--anchors', anchors, '--key', body.key);
+    expect(offline).toMatchObject({ status: 1, stderr: expect.stringMatching(/cut off/) });
+  });
+});
+
+test('an anchor that nobody signed is named, and a line that is none', async () => {
+  const own = path.join(folder, 'own.jsonl');
+  const { body } = await gate.admin('GET', '/audit/head');
+  writeFileSync(own, `${JSON.stringify(body.head)}\n{"kind":\n`);
+  const { code, error } = await toolgate('audit', 'verify', '--anchors', own);
+  expect([code, error]).toEqual([1, expect.stringMatching(/no signature/)]);
+  expect(error).toMatch(/no anchor: 2\./);
+});
+
+test('an export is verified with the command alone', async () => {
+  const file = path.join(folder, 'changes.jsonl');
+  writeFileSync(file, (await toolgate('audit', 'export')).out);
+  expect(exportVerified('--export', file)).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/records are in order/),
+  });
+  const { body } = await gate.admin('GET', '/audit/head');
+  const json = exportVerified('--json', '--export', file, '--anchors', anchors, '--key', body.key);
+  expect(JSON.parse(json.stdout)).toMatchObject({ ok: true, problem: null });
+  writeFileSync(file, readFileSync(file, 'utf8').replace('group.create', 'group.delete'));
+  expect(exportVerified('--export', file)).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/was changed/),
+  });
+});
+
+/** `toolgate audit verify …` on a machine where nothing else of Toolgate is. */
+function exportVerified(...args: string[]) {
+  const program = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+  const env = { PATH: process.env['PATH'] };
+  return spawnSync(process.execPath, [program, 'audit', 'verify', ...args], { encoding: 'utf8', env });
+}
+
+test('a changed, a deleted and a reordered record are each found, named, and told of in the log itself', async () => {
   const tricks: [string, RegExp][] = [
     ["update mcp_proxy.audit_log set actor = 'mallory' where id = 3", /Record 3 .*was changed: actor/],
     ['delete from mcp_proxy.audit_log where id = 3', /Record 3 .*is gone/],
@@ -94,19 +149,19 @@ test('a changed, a deleted and a reordered record are each found, named, and tol
     ],
   ];
   for (const [trick, words] of tricks) {
-    await tamper(trick);
-    const found = await toolgate('audit', 'verify');
-    expect(found).toMatchObject({ code: 1, error: expect.stringMatching(words) });
-    const told = await query(
-      databaseUrl,
-      "select after from mcp_proxy.audit_log where action = 'audit.verification_failed'",
-    );
-    expect(told.length).toBeGreaterThan(0);
-    await tamper(
-      'delete from mcp_proxy.audit_log; delete from mcp_proxy.audit_chain; insert into mcp_proxy.audit_log overriding system value select * from public.kept_log; insert into mcp_proxy.audit_chain select * from public.kept_chain',
-    );
+    await tampered(trick, async () => {
+      const found = await toolgate('audit', 'verify');
+      expect(found).toMatchObject({ code: 1, error: expect.stringMatching(words) });
+      const told = await query(
+        databaseUrl,
+        "select after from mcp_proxy.audit_log where action = 'audit.verification_failed'",
+      );
+      expect(told.length).toBeGreaterThan(0);
+      expect(await isTold()).toEqual([true, 1]);
+    });
   }
   expect((await toolgate('audit', 'verify')).code).toBe(0);
+  expect(await isTold()).toEqual([false, 0]);
 });
 
 test('requests that no call is made of are recorded, with what their paths are called', async () => {

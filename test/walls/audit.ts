@@ -31,7 +31,7 @@ const callOf = (it: Target) => ({
   ...{ endpoint: '/mcp', outcome: 'ok', status_code: 200, response_time_ms: 1, bytes_in: 1, bytes_out: 1 },
 });
 const turn = { name: 'work', holder: 'mallory' };
-const times = { everySeconds: 0, leaseSeconds: 9 };
+const times = { everySeconds: 0, isAnew: true, leaseSeconds: 9 };
 const before = new Date(0);
 const userPlace = places.at(-7) ?? places[0];
 
@@ -55,10 +55,14 @@ export const auditStores: Readonly<Record<string, Readonly<Record<string, Entry>
   'src/audit/export-store.ts': {
     auditAfter: operator((db) => exported.auditAfter(db, { limit: 100 }, 0)),
     callsAfter: operator((db, it) => exported.callsAfter(db, { limit: 100, tenant: it.tenant }, null)),
+    scanEnd: silent(
+      'operator',
+      async (db) => (await exported.scanEnd(db, { storedAt: '-infinity', id: '' }, 9)).isLast,
+    ),
     callsStoredAfter: silent('operator', (db) =>
       exported.callsStoredAfter(
         db,
-        { refusedOnly: false, limit: 100 },
+        { refusedOnly: false, limit: 100, upTo: 'infinity' },
         { storedAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' },
       ),
     ),
@@ -69,7 +73,6 @@ export const auditStores: Readonly<Record<string, Readonly<Record<string, Entry>
     hashesAt: operator(async (db) => (await chain.hashesAt(db, [1])).size),
     hasHash: silent('operator', (db) => chain.hasHash(db, '00')),
     findUnchained: silent('operator', (db) => chain.findUnchained(db)),
-    missingErasures: silent('operator', (db) => chain.missingErasures(db, ['1'])),
   },
   'src/audit/jobs/jobs-store.ts': {
     takeTurn: operator((db) => jobs.takeTurn(db, turn, times)),
@@ -77,11 +80,21 @@ export const auditStores: Readonly<Record<string, Readonly<Record<string, Entry>
       await jobs.takeTurn(db, turn, times);
       return jobs.keepTurn(db, turn, { at: 1 }, 9);
     }),
+    holdTurn: silent('operator', (db) => jobs.holdTurn(db, turn, 9)),
     endTurn: silent('operator', (db) => jobs.endTurn(db, turn)),
+    leaveTurn: silent('operator', (db) => jobs.leaveTurn(db, turn)),
+    failTurn: silent('operator', (db) => jobs.failTurn(db, turn, { firstSeconds: 1, longestSeconds: 2 })),
+    stateOf: silent('operator', (db) => jobs.stateOf(db, turn.name)),
+    standingOf: silent('operator', (db) => jobs.standingOf(db, turn.name)),
   },
   'src/audit/analytics/partitions-store.ts': {
     // Only the owner of the tables may.
     makeWeeks: touchesNothing,
+    attachWeek: touchesNothing,
+    countWeek: touchesNothing,
+    countUntaken: touchesNothing,
+    missingWeeks: touchesNothing,
+    noteRetention: operator((db) => partitions.noteRetention(db, {})),
     dropWeek: touchesNothing,
     deleteRest: touchesNothing,
     listWeeks: silent('operator', (db) => partitions.listWeeks(db)),
@@ -114,6 +127,7 @@ export const auditStores: Readonly<Record<string, Readonly<Record<string, Entry>
     eraseCalls: touchesNothing,
     eraseAudit: touchesNothing,
     isInAudit: operator((db, it) => personal.isInAudit(db, it.canary)),
+    hasEndings: silent('operator', (db, it) => personal.hasEndings(db, it.user)),
     lockPerson: silent('operator', (db, it) => personal.lockPerson(db, it.user)),
   },
 };

@@ -1,11 +1,18 @@
 import { createHmac } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import { z } from 'zod';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db } from '../../platform/db/index.ts';
 import type { GuardedFetch } from '../../platform/guarded-fetch.ts';
 import type { AuditFile } from '../contract.ts';
 import type { Job } from '../jobs/jobs.ts';
+import {
+  anchorJobName,
+  type AnchorProgress,
+  anchorProgress,
+  appendLine,
+  sizeOf,
+  takenOver,
+  unwritten,
+} from './anchor-file.ts';
 import type { AnchorSigner } from './anchor-line.ts';
 import { chainHead } from './chain-store.ts';
 
@@ -17,34 +24,38 @@ interface Deps {
   readonly fetch: GuardedFetch;
   readonly signer: AnchorSigner;
   readonly settings: Settings;
+  /** Told when the file is shorter than it was: the chain is checked at once. */
+  readonly missing: () => Promise<unknown>;
 }
 
-const progress = z.object({ seq: z.number() }).catch({ seq: 0 });
-
 /** Brings the head of the chain to where whoever writes the database cannot change it. */
-export function anchorJob({ db, clock, fetch, signer, settings }: Deps): Job {
+export function anchorJob({ db, clock, fetch, signer, settings, missing }: Deps): Job {
   return {
-    name: 'audit anchor',
+    name: anchorJobName,
     everyMs: settings.everyMinutes * 60_000,
     async run({ state, keep }) {
       const head = await chainHead(db);
-      if (head === undefined || head.seq === progress.parse(state).seq) return;
+      let at = progressOf(state, settings);
+      if (settings.file !== undefined && (await sizeOf(settings.file)) < at.size) await missing();
+      if (head === undefined || head.seq === at.seq) return;
       const line = signer.line(head, new Date(clock()));
-      if (settings.file !== undefined) await appendLine(settings.file, line);
+      if (settings.file !== undefined && head.seq !== at.file) {
+        if (at.size === 0) at = await takenOver(at);
+        const added = await appendLine(settings.file, line);
+        // As much as it would be, had nobody taken anything out: it never looks whole again.
+        at = { ...at, file: head.seq, size: at.size + added, anchors: at.anchors + 1 };
+        await keep(at);
+      }
       if (settings.url !== undefined) await post(fetch, settings.url, settings.secret, line);
-      await keep({ seq: head.seq });
+      await keep({ ...at, seq: head.seq });
     },
   };
 }
 
-async function appendLine(file: string, line: string): Promise<void> {
-  const handle = await open(file, 'a', 0o600);
-  try {
-    await handle.appendFile(`${line}\n`);
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
+/** Another file begins with the head as it is. */
+function progressOf(state: unknown, { file = '' }: Settings): AnchorProgress {
+  const at = anchorProgress.parse(state);
+  return at.path === file ? at : unwritten(file);
 }
 
 async function post(

@@ -1,33 +1,13 @@
 import { sql } from 'kysely';
 import type { Db } from '../../platform/db/index.ts';
-import type { RecordText } from './hashes.ts';
-
-/** One place in the chain, with the record that belongs there; hashes in hexadecimal. */
-export interface ChainRow extends RecordText {
-  readonly seq: number;
-  /** The id of the record that the place is for. */
-  readonly record: string;
-  /** Null where the record is gone. */
-  readonly found: string | null;
-  readonly salts: readonly (string | null)[];
-  readonly commitments: readonly string[];
-  readonly erasedBy: string | null;
-  readonly digest: string;
-  readonly previous: string;
-  readonly hash: string;
-}
-
-export interface Head {
-  readonly seq: number;
-  readonly hash: string;
-}
+import type { ChainRow, Head } from './chain-source.ts';
 
 /** The places after `after`, in order. */
 export async function readChain(db: Db, after: number, limit: number): Promise<ChainRow[]> {
   const { rows } = await sql<ChainRow>`
     select c.seq::double precision as seq, c.audit_id::text as record, a.id::text as found,
       c.salts::text[] as salts, array(select encode(x, 'hex') from unnest(c.commitments) x) as commitments,
-      c.erased_by::text as "erasedBy", encode(c.digest, 'hex') as digest, encode(c.previous, 'hex') as previous,
+      c.erasures, encode(c.digest, 'hex') as digest, encode(c.previous, 'hex') as previous,
       encode(c.hash, 'hex') as hash, a.id::text as id,
       to_char(a.timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as timestamp,
       a.action, a.target_kind, a.tenant_id, a.actor, a.target_id, a.before::text as before, a.after::text as after,
@@ -67,13 +47,4 @@ export async function findUnchained(db: Db): Promise<string | undefined> {
     where not exists (select from mcp_proxy.audit_chain c where c.audit_id = a.id)
     order by a.id limit 1`.execute(db);
   return rows[0]?.id;
-}
-
-/** Those of the ids that no record of an erasure has. */
-export async function missingErasures(db: Db, ids: readonly string[]): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select id::text as id from unnest(${ids}::bigint[]) as named(id)
-    where not exists (select from mcp_proxy.audit_log a where a.id = named.id and a.action = 'user.erase')
-    order by 1`.execute(db);
-  return rows.map(({ id }) => id);
 }

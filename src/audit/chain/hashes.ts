@@ -28,7 +28,17 @@ export function linkOf(previous: string, seq: number, digest: string): string {
   return digestOf([String(seq), previous, digest]);
 }
 
-/** What the first record follows. */
+/** What is left of a part, as the record of an erasure lists it. */
+export function leftOf(value: string | null): string {
+  return digestOf([value]);
+}
+
+/** The hash of a list of what is left, with one more. */
+export function listedWith(list: string, seq: number, part: string, left: string): string {
+  return digestOf([list, String(seq), part, left]);
+}
+
+/** What the first record follows, and the first of a list. */
 export const beginning = hash('sha256', '', 'hex');
 
 /** As PostgreSQL writes a JSON array of texts. */

@@ -11,14 +11,14 @@ const chain = sql`mcp_proxy.audit_chain`;
 
 test('an empty chain is in order', async () => {
   const { db } = await testDatabase();
-  expect(await verifyChain(db, [])).toMatchObject({ ok: true, records: 0, head: null, problem: null });
+  expect(await verifyChain(db)).toMatchObject({ ok: true, records: 0, head: null, problem: null });
 });
 
 test('records are chained in order, whatever is in them', async () => {
   const { db } = await recordedWorld(3);
   const odd = { 'ключ "\\': ['\u2028\u0001\t', 1e21, -0.5, null, true, { é: '🎉' }], empty: {} };
   await writeAudit(db, change({ before: odd, after: undefined, tenant: null, requestId: null }));
-  const found = await verifyChain(db, []);
+  const found = await verifyChain(db);
   expect(found).toMatchObject({ ok: true, records: 4, erased: 0 });
   expect(found.head).toEqual(await chainHead(db));
 });
@@ -38,19 +38,19 @@ describe('found, by the first record that it concerns:', () => {
   test.each(columns)('a record with another %s', async (assignment) => {
     const { db } = await recordedWorld(5);
     await tamper(db, sql`update ${log} set ${sql.raw(assignment)} where id = 3`);
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'changed', record: '3', seq: 3 });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'changed', record: '3', seq: 3 });
   });
 
   test('a deleted record', async () => {
     const { db } = await recordedWorld(5);
     await tamper(db, sql`delete from ${log} where id = 3`);
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'missing', record: '3' });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'missing', record: '3' });
   });
 
   test('a record deleted together with its place', async () => {
     const { db } = await recordedWorld(5);
     await tamper(db, sql`delete from ${log} where id = 3`, sql`delete from ${chain} where seq = 3`);
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'missing', seq: 4 });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'missing', seq: 4 });
   });
 
   test('a record deleted together with its place, and the places after it moved up', async () => {
@@ -62,7 +62,7 @@ describe('found, by the first record that it concerns:', () => {
       sql`update ${chain} set seq = -seq where seq > 3`,
       sql`update ${chain} set seq = -seq - 1 where seq < 0`,
     );
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'missing', record: '4' });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'missing', record: '4' });
   });
 
   test('two places in the other order', async () => {
@@ -73,7 +73,7 @@ describe('found, by the first record that it concerns:', () => {
       sql`update ${chain} set seq = 2 where seq = 3`,
       sql`update ${chain} set seq = 3 where seq = 100`,
     );
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'reordered', seq: 2, record: '3' });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'reordered', seq: 2, record: '3' });
   });
 
   test('two records whose contents were exchanged', async () => {
@@ -82,7 +82,7 @@ describe('found, by the first record that it concerns:', () => {
       db,
       sql`update ${log} a set target_id = b.target_id from ${log} b where (a.id, b.id) in ((2, 4), (4, 2))`,
     );
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'changed', record: '2' });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'changed', record: '2' });
   });
 
   test('a record that was put in past the chain', async () => {
@@ -91,7 +91,7 @@ describe('found, by the first record that it concerns:', () => {
       db,
       sql`insert into ${log} (actor, action, target_kind, target_id) values ('a', 'b', 'c', 'd')`,
     );
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'unchained', record: '3' });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'unchained', record: '3' });
   });
 
   test('a record that pretends to be erased', async () => {
@@ -102,9 +102,9 @@ describe('found, by the first record that it concerns:', () => {
       sql`update ${log} set actor = 'erased-0123456789abcdef' where id = 2`,
       sql`update ${chain} set salts = ${erased}, erased_by = 3 where seq = 2`,
     );
-    expect((await verifyChain(db, [])).problem).toMatchObject({
-      kind: 'changed',
-      message: /record 3, which is no/,
+    expect((await verifyChain(db)).problem).toMatchObject({
+      ...{ kind: 'changed', record: '2' },
+      message: /actor/,
     });
   });
 
@@ -116,26 +116,7 @@ describe('found, by the first record that it concerns:', () => {
   ])('another %s in the chain itself', async (_, assignment) => {
     const { db } = await recordedWorld(3);
     await tamper(db, sql`update ${chain} set ${assignment} where seq = 2`);
-    expect((await verifyChain(db, [])).problem).toMatchObject({ kind: 'changed', seq: 2 });
-  });
-});
-
-describe('with the head kept elsewhere', () => {
-  test('an end that was cut off is found', async () => {
-    const { db } = await recordedWorld(5);
-    const anchor = (await chainHead(db))!;
-    await tamper(db, sql`delete from ${log} where id > 3`, sql`delete from ${chain} where seq > 3`);
-    expect((await verifyChain(db, [])).ok).toBe(true);
-    expect((await verifyChain(db, [anchor])).problem).toMatchObject({ kind: 'anchor', seq: 5 });
-  });
-
-  test('a chain that was made anew is found', async () => {
-    const { db } = await recordedWorld(3);
-    const anchor = (await chainHead(db))!;
-    await tamper(db, sql`truncate ${log}, ${chain} restart identity`);
-    for (const at of [1, 2, 3]) await writeAudit(db, change({ targetId: `other-${at}` }));
-    expect((await verifyChain(db, [])).ok).toBe(true);
-    expect((await verifyChain(db, [anchor])).problem).toMatchObject({ kind: 'anchor', seq: 3 });
+    expect((await verifyChain(db)).problem).toMatchObject({ kind: 'changed', seq: 2 });
   });
 });
 
@@ -149,7 +130,7 @@ test('nobody changes or deletes a record, or empties the table: not the owner ei
     await expect(asOwner(db, (owner) => attempt.execute(owner))).rejects.toMatchObject({ code: '23001' });
     await expect(attempt.execute(db)).rejects.toMatchObject({ code: '42501' });
   }
-  expect((await verifyChain(db, [])).records).toBe(2);
+  expect((await verifyChain(db)).records).toBe(2);
 });
 
 test('transactions at the same time are chained one after the other, and those that fail leave no gap', async () => {
@@ -163,12 +144,12 @@ test('transactions at the same time are chained one after the other, and those t
   );
   await Promise.allSettled(work);
   const undone = Math.ceil(60 / 7);
-  expect(await verifyChain(db, [])).toMatchObject({ ok: true, records: 2 * (60 - undone) });
+  expect(await verifyChain(db)).toMatchObject({ ok: true, records: 2 * (60 - undone) });
 });
 
 test('a tenant’s own change is chained, though the tenant sees nothing of the chain', async () => {
   const { db, forTenant } = await recordedWorld(1);
   await writeAudit(forTenant('acme'), change());
   expect(await chainHead(forTenant('acme'))).toBeUndefined();
-  expect((await verifyChain(db, [])).records).toBe(2);
+  expect((await verifyChain(db)).records).toBe(2);
 });

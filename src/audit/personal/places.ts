@@ -5,9 +5,10 @@ interface Place {
   readonly column: string;
   /**
    * `row`: the row is about the person, and goes with the account. `name`: the row is about something else, and a
-   * pseudonym takes the name's place.
+   * pseudonym takes the name's place. `account`: the row goes with the account, and the database keeps its tokens until
+   * they are taken back where they came from. `ending`: it is what is kept of those, and goes by itself.
    */
-  readonly is: 'row' | 'name';
+  readonly is: 'row' | 'name' | 'account' | 'ending';
   /** What never leaves, not even to the person: it opens something. */
   readonly secret?: readonly string[];
 }
@@ -18,8 +19,8 @@ export const places: readonly Place[] = [
   { table: 'user_grants', column: 'user_email', is: 'row' },
   { table: 'api_tokens', column: 'user_email', is: 'row', secret: ['hash'] },
   { table: 'user_credentials', column: 'user_email', is: 'row', secret: ['sealed'] },
-  { table: 'user_accounts', column: 'user_email', is: 'row', secret: ['sealed'] },
-  { table: 'account_endings', column: 'user_email', is: 'row', secret: ['sealed'] },
+  { table: 'user_accounts', column: 'user_email', is: 'account', secret: ['sealed'] },
+  { table: 'account_endings', column: 'user_email', is: 'ending', secret: ['sealed'] },
   { table: 'oauth_attempts', column: 'user_email', is: 'row', secret: ['id', 'sealed'] },
   { table: 'browser_sessions', column: 'user_email', is: 'row', secret: ['id'] },
   { table: 'file_entries', column: 'id', is: 'row', secret: ['hash'] },

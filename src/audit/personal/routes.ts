@@ -5,6 +5,7 @@ import { api } from '../contract.ts';
 import { noPerson } from '../errors.ts';
 import { callRows, download } from '../export.ts';
 import { addAudit, writeAudit } from '../store.ts';
+import { ownPart } from './own-part.ts';
 import * as store from './personal-store.ts';
 import { places } from './places.ts';
 
@@ -27,11 +28,18 @@ export function personalRoutes(deps: Deps): Route[] {
     route(api.erasePerson, async ({ params: { email }, actor }) => {
       refuseNonPeople(email);
       const erased = await erasePerson(deps.database, email, actor);
-      const remains = deps.namedInFile(email) ? ['the config file, under users'] : [];
+      const remains = [
+        ...(deps.namedInFile(email) ? ['the config file, under users'] : []),
+        ...((await store.hasEndings(db, email)) ? [tokensTakenBack] : []),
+      ];
       return { ...erased, remains };
     }),
   ];
 }
+
+/** Sealed as they were, so that they open under nobody else's name. */
+const tokensTakenBack =
+  'account_endings, by itself for a day at most: tokens of accounts are being taken back where they came from';
 
 /** Patterns and programs have no personal data. */
 function refuseNonPeople(email: string): void {
@@ -59,7 +67,7 @@ async function* auditRows(db: Db, email: string): AsyncGenerator<object> {
   const atOnce = 500;
   for (let after = '0'; ; ) {
     const rows = await store.auditOf(db, email, after, atOnce);
-    yield* rows.map(({ row }) => row);
+    yield* rows.map(({ row }) => ownPart(row, email));
     const last = rows.at(-1);
     if (last === undefined || rows.length < atOnce) return;
     after = last.id;
@@ -89,13 +97,15 @@ function erasePerson(database: Database, email: string, actor: Actor) {
       add('api_analytics', await store.eraseCalls(trx, who));
       if (Object.keys(tables).length === 0 && !(await store.isInAudit(trx, email)))
         return { pseudonym: null, tables };
-      const record = await addAudit(trx, {
+      const { erasure, erased, left } = await store.eraseAudit(trx, who);
+      add('audit_log', erased);
+      const entry = {
         ...(actor.id.toLowerCase() === email
           ? { actor: who.pseudonym }
           : { actor: actor.id, requestId: actor.requestId, clientIp: actor.clientIp }),
-        ...{ action: 'user.erase', targetKind: 'user', targetId: who.pseudonym, after: tables },
-      });
-      add('audit_log', await store.eraseAudit(trx, who, record));
+        ...{ action: 'user.erase', targetKind: 'user', targetId: who.pseudonym, after: { ...tables, left } },
+      };
+      await addAudit(trx, entry, erasure);
       return { pseudonym: who.pseudonym, tables };
     }),
   );
