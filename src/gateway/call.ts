@@ -200,7 +200,6 @@ export interface GateSettings {
   /** How long a list waits for servers that were never seen, in milliseconds. */
   readonly listDeadlineMs: number;
   readonly maxBodyBytes: (face: Face) => number;
-  readonly recordCalls: boolean;
   /** As they are at the moment; null: nothing is limited. */
   readonly rateLimits: () => LimitSettings | null;
   /** Bounds of connections, as they are at the moment; absent: the usual ones. */

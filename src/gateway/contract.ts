@@ -77,6 +77,15 @@ export const limitsFile = z.strictObject({
     .max(86_400)
     .default(300)
     .describe('How long a connection or process that nobody uses is kept, in seconds.'),
+  clientConnections: z
+    .number()
+    .int()
+    .min(100)
+    .max(1_000_000)
+    .default(20_000)
+    .describe(
+      'Most connections that one address may have open to each process. TRUSTED_PROXIES may have any number.',
+    ),
   bodyBytes: z
     .strictObject({ stream: bodyBytes, sse: bodyBytes, openapi: bodyBytes })
     .prefault({})
@@ -99,7 +108,7 @@ const concurrent = z
   .min(1)
   .max(100_000)
   .optional()
-  .describe('Calls that may be under way at a time, in each process.');
+  .describe('Calls that may be under way at a time, in all processes that count together.');
 
 /** `rateLimits` of the config file. */
 export const rateLimitsFile = z.strictObject({
@@ -109,7 +118,9 @@ export const rateLimitsFile = z.strictObject({
     .min(1)
     .max(100_000)
     .default(100)
-    .describe('Calls that one person or program may have under way at a time, in each process.'),
+    .describe(
+      'Calls that one person or program may have under way at a time, in all processes that count together.',
+    ),
   users: z
     .record(z.union([email, serviceId]), z.strictObject({ perMinute, concurrent }))
     .default({})

@@ -28,3 +28,10 @@ export class AppError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why a credential was refused: a word that the log has, and the caller is not told. Undefined for other errors. */
+export function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof AppError) || error.status !== 401) return undefined;
+  const { reason } = Object(error.detail) as { reason?: unknown };
+  return typeof reason === 'string' ? reason : undefined;
+}

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startCollector } from '../fakes/collector.ts';
 import { type HttpKind, startHostileHttp } from '../fakes/hostile-http.ts';
+import { listenOnLoopback } from '../fakes/loopback.ts';
 import { ask, bearer, closeLater, openSession, postModern, answerOf, textOf } from './clients.ts';
 import { eventually, query, startGate } from './gate.ts';
 import { freePort } from './program.ts';
@@ -31,6 +34,17 @@ const canaries = {
 const masterKey = randomBytes(32).toString('base64');
 
 const upstream = closeLater(await startHostileHttp());
+// Everybody who is told what happens.
+const collector = closeLater(await startCollector());
+const sentToSiem: string[] = [];
+const siem = closeLater(
+  await listenOnLoopback((req, res) => {
+    void text(req).then((body) => {
+      sentToSiem.push(body);
+      res.writeHead(204).end();
+    });
+  }),
+);
 const stdio = fileURLToPath(new URL('../fakes/hostile-stdio.ts', import.meta.url));
 const nowhere = `http://127.0.0.1:${await freePort()}/mcp`;
 const withKey = { Authorization: 'Bearer ${credential}' };
@@ -81,9 +95,14 @@ const gate = await startGate({
       ['North', 'South', 'Third'].map((group) => [`ann@${group.toLowerCase()}.example`, { groups: [group] }]),
     ),
     network: { allow: ['127.0.0.0/8'] },
+    audit: { push: [{ name: 'siem', kind: 'http', url: siem.origin }] },
   },
   env: {
     DEBUG: 'true',
+    ACCESS_LOG: 'true',
+    TRACE_PEOPLE: 'true',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_BSP_SCHEDULE_DELAY: '100',
     TOOLGATE_MASTER_KEY: masterKey,
     TOOLGATE_ADMIN_TOKEN: canaries.adminToken,
     CANARY_HEADER: canaries.envHeader,
@@ -327,6 +346,15 @@ test('no answer, log line, process list, database row or file holds a secret', a
 afterAll(() => {
   // What is written while it shuts down counts, too.
   expect(leaksIn(gate.logs())).toEqual([]);
+});
+
+test('neither metrics, traces, nor what is sent to a SIEM hold a secret', async () => {
+  await eventually('changes are sent', () => sentToSiem.join('').includes('token.create'));
+  await eventually('spans are sent', () => collector.bodies.join('').includes('tools/call'));
+  const metrics = await (await fetch(`${gate.url}/metrics`)).text();
+  expect(metrics).toContain('toolgate_calls_total');
+  for (const told of [metrics, ...collector.bodies, ...sentToSiem])
+    expect(leaksIn(told, [canaries.headerOfAdmin])).toEqual([]);
 });
 
 async function allRows(): Promise<string> {

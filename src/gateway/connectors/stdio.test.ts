@@ -91,6 +91,15 @@ test('what starts a command behind walls may find no such program, and that is s
   await expect(upstream.ready()).rejects.toMatchObject({ kind: 'unreachable', message });
 });
 
+test.each([
+  ['ends before it is written to', 'exit 127'],
+  ['takes nothing before it ends', 'exec 0<&-; sleep 0.2; exit 127'],
+])('the reason is the same for one that %s', async (_what, script) => {
+  const { upstream } = worldOf((sink) => open(sink, { command: 'sh', args: ['-c', script] }));
+  const message = 'The server "fake" could not be started: its program was not found.';
+  await expect(upstream.ready()).rejects.toMatchObject({ kind: 'unreachable', message });
+});
+
 test('close() ends a server that ignores SIGTERM, and what that one started', async () => {
   const { upstream, call } = worldOf((sink) => open(sink, { args: [program, 'ignores-sigterm'] }));
   const { pid, seen } = JSON.parse(await call('whoami')) as { pid: number; seen: { GRANDCHILD_PID: string } };

@@ -107,7 +107,7 @@ export class StdioConnector implements Connector {
     );
     this.#child.stdout.on('data', (chunk: Buffer) => reader.push(chunk));
     for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) {
-      stream.on('error', (cause) => this.#break(closedError(name, cause)));
+      stream.on('error', (cause) => this.#lost(closedError(name, cause)));
     }
     this.#child.on('error', (cause) =>
       this.#break(new UpstreamError('unreachable', `The server "${name}" could not be started.`, { cause })),
@@ -129,6 +129,13 @@ export class StdioConnector implements Connector {
         this.#break(gone);
       });
     });
+  }
+
+  /** A pipe mostly breaks because the process ends; how it ended is heard a moment later, and says more. */
+  #lost(error: UpstreamError): void {
+    if (this.#exited()) return;
+    const late = setTimeout(() => this.#break(error), grace);
+    this.#child.once('exit', () => clearTimeout(late));
   }
 
   #receive(line: string): void {

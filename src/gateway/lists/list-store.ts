@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Connection } from '../upstreams/pool.ts';
 import type { Hello } from '../upstreams/handshake.ts';
@@ -58,7 +58,7 @@ export class ListStore {
     const known = this.#of(target, prefer, capabilities);
     // Somebody may have looked anew.
     if (known.lent) this.#borrow(known);
-    const isDue = this.#clock() >= known.freshUntil;
+    const isDue = !isAhead(known.freshUntil, this.#clock(), restingTtl);
     const isMissing = known.lent !== undefined && !known.lists.has(kind);
     if (isMissing && (isDue || known.failure === undefined)) void this.#begin(known, () => this.#look(known));
     else if (isDue) void this.#load(known);
@@ -71,7 +71,9 @@ export class ListStore {
    */
   async settle(all: readonly Known[], deadlineMs: number, kind: ListKind = 'tools'): Promise<void> {
     const now = this.#clock();
-    const unseen = all.filter((one) => isAwaited(one, kind) && one.askedAt + deadlineMs > now);
+    const unseen = all.filter(
+      (one) => isAwaited(one, kind) && isAhead(one.askedAt + deadlineMs, now, deadlineMs),
+    );
     if (unseen.length === 0) return;
     const latest = Math.max(...unseen.map(({ askedAt }) => askedAt + deadlineMs));
     await arrival(unseen, () => latest - this.#clock(), unseen.length < all.length);

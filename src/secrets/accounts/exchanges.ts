@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 import type { Changes, Db } from '../../platform/db/index.ts';
 import { AppError } from '../../platform/errors.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../platform/guarded-fetch.ts';
@@ -149,7 +149,7 @@ class ExchangedToken implements FoundCredential {
     const subject = this.#subject;
     if (subject === undefined) return Promise.reject(exchangeNeedsSignIn(this.#q.server));
     const failure = this.#failure;
-    if (failure?.subject === subject && this.#tools.clock() < failure.until)
+    if (failure?.subject === subject && isAhead(failure.until, this.#tools.clock(), holdMs))
       return Promise.reject(failure.error);
     this.#running ??= this.#exchange(subject, why).finally(() => {
       this.#running = undefined;

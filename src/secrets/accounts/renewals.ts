@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../platform/clock.ts';
+import { type Clock, isAhead } from '../../platform/clock.ts';
 import type { Database, Db } from '../../platform/db/index.ts';
 import { AppError, messageOf } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
@@ -69,7 +69,7 @@ class Renewing implements Renewals {
     const running = this.#running.get(row.id);
     if (running) return running;
     const held = this.#held.get(`${row.id} ${row.generation}`);
-    if (held && this.#o.clock() < held.until) return Promise.reject(held.error);
+    if (held && isAhead(held.until, this.#o.clock(), holdMs)) return Promise.reject(held.error);
     const work = this.#renew(row, why)
       .catch((error: unknown) => this.#hold(row, error))
       .finally(() => this.#running.delete(row.id));
