@@ -19,6 +19,8 @@ export class Batch {
   /** So many of the records stand in the file, the first ones. */
   #written = 0;
   #bytes = 0;
+  /** The disk did not say that it has what was written. */
+  #isDoubtful = false;
 
   constructor(path: string, disk: Disk) {
     this.path = path;
@@ -47,8 +49,17 @@ export class Batch {
 
   /** No more records come. */
   close(): void {
-    if (this.#fd !== null) closeSync(this.#fd);
+    const fd = this.#fd;
+    // Whatever the system answers, the number is free, and may soon be somebody else's.
     this.#fd = null;
+    if (fd === null) return;
+    try {
+      closeSync(fd);
+    } catch (error) {
+      // Some disks say only here that they have not taken what was written.
+      this.#isDoubtful = true;
+      this.#disk.refused(error);
+    }
   }
 
   /** Resolves when all records are on the disk itself; rejects when it takes no more. */
@@ -90,24 +101,33 @@ export class Batch {
     const handle = await open(this.path, 'a', 0o600);
     this.#exists = true;
     try {
-      // Somebody removed it, or half a line stands there: all of it is written anew.
-      if ((await handle.stat()).size !== this.#bytes) await this.#empty(handle);
+      await this.#repair(handle);
       const lines = linesOf(this.records.slice(this.#written));
       this.#disk.take(lines.length);
+      try {
+        await handle.appendFile(lines);
+        await handle.datasync();
+      } catch (error) {
+        this.#disk.give(lines.length);
+        throw error;
+      }
       this.#bytes += lines.length;
-      await handle.appendFile(lines);
-      await handle.datasync();
       this.#written = this.records.length;
     } finally {
       await handle.close();
     }
   }
 
-  async #empty(handle: FileHandle): Promise<void> {
+  /** Whole lines that are safe stay; what stands behind them is cut off. What is not as it was left is written anew. */
+  async #repair(handle: FileHandle): Promise<void> {
+    const { size } = await handle.stat();
+    if (size >= this.#bytes && !this.#isDoubtful)
+      return void (size > this.#bytes && (await handle.truncate(this.#bytes)));
     await handle.truncate(0);
     this.#disk.give(this.#bytes);
     this.#bytes = 0;
     this.#written = 0;
+    this.#isDoubtful = false;
   }
 }
 

@@ -186,7 +186,9 @@ class BatchedRecorder implements Recorder {
 
   async #tick(): Promise<void> {
     this.#reportLost();
-    await this.#startStoring();
+    await this.#startStoring().catch((error: unknown) => {
+      this.#o.log.error({ err: error }, 'records wait: storing them failed in a way that nobody expected');
+    });
     this.#timer = null;
     if (this.#inMemory > 0 || !this.#spill.isEmpty || !this.#unrecorded.isEmpty) this.#arm();
   }
@@ -228,11 +230,9 @@ class BatchedRecorder implements Recorder {
   }
 
   async #discard(batch: Batch): Promise<void> {
-    try {
-      await batch.discard();
-    } catch (error) {
+    await batch.discard().catch((error: unknown) => {
       this.#o.log.error({ error: messageOf(error) }, 'a spill file of call records cannot be removed');
-    }
+    });
   }
 
   async #storeOldestFile(): Promise<boolean> {
