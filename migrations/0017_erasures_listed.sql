@@ -1,10 +1,6 @@
 -- An erasure takes salts, so that the commitments to what it left prove nothing any more. Its record in the chain commits
 -- to what is left instead: docs/audit.md says how.
 
--- What erasures left here, the oldest first: of each part the record of the erasure, the name of the part, and the hash
--- of the text that is left.
-alter table mcp_proxy.audit_chain add column erasures jsonb not null default '[]';
-
 create function mcp_proxy.audit_left(value text) returns text language sql immutable
   return encode(sha256(convert_to(json_build_array(value)::text, 'UTF8')), 'hex');
 
@@ -108,39 +104,71 @@ end $$;
 revoke execute on function mcp_proxy.erase_from_audit(text, text) from public;
 
 -- What erasures left before there was a list: a record says from here on what it is. What looks like no erasure is not
--- listed, and found when the chain is verified.
-do $$
+-- listed, and found when the chain is verified. Nobody waits for this, however much it is.
+create table mcp_proxy.left_before (seq bigint primary key, erasures jsonb not null);
+create table mcp_proxy.listed_before (up_to bigint, erasure bigint, parts bigint, list text);
+
+create function mcp_proxy.list_left() returns void language plpgsql set search_path = pg_catalog as $$
 declare
   names constant text[] := array['actor', 'target_id', 'before', 'after', 'request_id', 'client_ip'];
+  -- Asked first: what is chained while the rest is read is looked at once more.
+  up_to constant bigint := (select max(seq) from mcp_proxy.audit_chain);
   erasure bigint;
   parts bigint := 0;
   list text := encode(sha256(''), 'hex');
+  pseudonyms text[];
   was record;
   texts text[];
   listed jsonb;
 begin
-  if not exists (select from mcp_proxy.audit_chain where erased_by is not null) then return; end if;
-  erasure := nextval(pg_get_serial_sequence('mcp_proxy.audit_log', 'id'));
-  perform set_config('toolgate.erasing', 'on', true);
+  delete from mcp_proxy.left_before;
+  delete from mcp_proxy.listed_before;
+  -- All at once: to look for them for each part would be to read the whole log for each part.
+  pseudonyms := array(select distinct target_id from mcp_proxy.audit_log
+    where action = 'user.erase' and target_id ~ '^erased-[0-9a-f]{16}$');
   for was in
     select c.seq, c.salts, a.* from mcp_proxy.audit_chain c join mcp_proxy.audit_log a on a.id = c.audit_id
     where c.erased_by is not null order by c.seq
   loop
+    erasure := coalesce(erasure, nextval(pg_get_serial_sequence('mcp_proxy.audit_log', 'id')));
     texts := array[was.actor, was.target_id, was.before::text, was.after::text, was.request_id, was.client_ip];
     listed := '[]';
     for at in 1 .. 6 loop
       if was.salts[at] is not null or (texts[at] is null and at < 5) then continue; end if;
-      if texts[at] is not null and not exists (select from mcp_proxy.audit_log e
-        where e.action = 'user.erase' and e.target_id ~ '^erased-[0-9a-f]{16}$' and strpos(texts[at], e.target_id) > 0)
+      if texts[at] is not null and not exists (
+        select from regexp_matches(texts[at], 'erased-[0-9a-f]{16}', 'g') as one(hit) where hit[1] = any (pseudonyms))
         then continue; end if;
       parts := parts + 1;
       listed := listed || jsonb_build_array(jsonb_build_array(erasure::text, names[at], mcp_proxy.audit_left(texts[at])));
       list := mcp_proxy.audit_listed(list, was.seq, names[at], mcp_proxy.audit_left(texts[at]));
     end loop;
-    update mcp_proxy.audit_chain set erasures = listed where seq = was.seq;
+    insert into mcp_proxy.left_before values (was.seq, listed);
   end loop;
+  insert into mcp_proxy.listed_before values (up_to, erasure, parts, list);
+end $$;
+select mcp_proxy.list_left();
+
+-- Whoever writes waits from here on. An erasure writes its record first: each is done, or comes to nothing after this.
+-- The log comes before the chain, as for everybody who writes, so that no two wait for each other.
+lock table mcp_proxy.audit_log in share row exclusive mode;
+
+-- What erasures left here, the oldest first: of each part the record of the erasure, the name of the part, and the hash
+-- of the text that is left.
+alter table mcp_proxy.audit_chain add column erasures jsonb not null default '[]';
+
+do $$ begin
+  -- Somebody was erased meanwhile: all of it once more.
+  if exists (select from mcp_proxy.audit_chain c join mcp_proxy.audit_log a on a.id = c.audit_id
+    where c.seq > (select coalesce(up_to, 0) from mcp_proxy.listed_before) and a.action = 'user.erase')
+    then perform mcp_proxy.list_left(); end if;
+  perform set_config('toolgate.erasing', 'on', true);
+  update mcp_proxy.audit_chain c set erasures = b.erasures from mcp_proxy.left_before b
+    where c.seq = b.seq and b.erasures <> '[]';
   perform set_config('toolgate.erasing', 'off', true);
   insert into mcp_proxy.audit_log (id, actor, action, target_kind, target_id, after) overriding system value
-    values (erasure, 'toolgate', 'audit.erasures_listed', 'table', 'audit_log',
-      jsonb_build_object('left', jsonb_build_object('parts', parts, 'list', list)));
+    select erasure, 'toolgate', 'audit.erasures_listed', 'table', 'audit_log',
+      jsonb_build_object('left', jsonb_build_object('parts', parts, 'list', list))
+    from mcp_proxy.listed_before where erasure is not null;
 end $$;
+drop function mcp_proxy.list_left();
+drop table mcp_proxy.left_before, mcp_proxy.listed_before;

@@ -59,6 +59,9 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
   const ended = new Set<string>();
   /** Nobody is told whose a session is before. */
   const lookups: { until: Promise<void> | undefined } = { until: undefined };
+  /** Nobody is said to Open WebUI before. */
+  const signing: { until: Promise<void> | undefined } = { until: undefined };
+  const signed: string[] = [];
   const mount = openWebUiMount({
     gate: inner.gateway.gate,
     live: {
@@ -72,7 +75,11 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
     via: 'toolgate-test',
     dropped: () => o.dropped ?? [],
     visitors: {
-      sign: (facts) => signer.headers(facts),
+      sign: async (facts) => {
+        signed.push(facts.email);
+        await signing.until;
+        return signer.headers(facts);
+      },
       forget: (token) => void forgotten.push(token),
       visitorOf: async (token) => {
         asked.push(token);
@@ -103,6 +110,7 @@ export async function openWebUiWorld(o: OpenWebUiWorldOptions = {}) {
   const url = `http://127.0.0.1:${port}`;
   return {
     ...{ site, url, port, mount, signer, asked, forgotten, ended, lookups, records: inner.records, inner },
+    ...{ signing, signed },
     /** Another picture is in force from now on. */
     change(next: Picture) {
       inner.change(next);

@@ -128,6 +128,18 @@ describe('an address is trusted', () => {
     ],
     [true, 'of the tenant, in the file', server({ url: 'https://a/' }, 'admin'), { override: there('file') }],
     [false, 'of the tenant, from the API', server({ url: 'https://a/' }), { override: there('admin') }],
+    [
+      false,
+      'of the tenant, in the file, beside a header Host of an administrator',
+      server({ url: 'https://a/', headers: { host: 'evil.example' } }, 'admin'),
+      { override: there('file') },
+    ],
+    [
+      true,
+      'of the tenant, in the file, as is the header Host',
+      server({ url: 'https://a/', headers: { host: 'inner.example' } }),
+      { override: there('file') },
+    ],
   ])('%s: one %s', (expected, _what, of, at) => {
     expect(filled(of, at).trusted).toBe(expected);
   });
@@ -135,6 +147,32 @@ describe('an address is trusted', () => {
   function there(managedBy: 'file' | 'admin'): Endpoint {
     return { url: 'https://10.0.0.2/', managedBy };
   }
+});
+
+type Writer = 'file' | 'admin';
+
+describe('a tenant’s own address', () => {
+  test.each<[Writer, Writer, { trusted: boolean; vouched: boolean; takesEnvironment: boolean }]>([
+    ['file', 'file', { trusted: true, vouched: true, takesEnvironment: true }],
+    ['admin', 'file', { trusted: true, vouched: false, takesEnvironment: false }],
+    ['file', 'admin', { trusted: false, vouched: false, takesEnvironment: false }],
+    ['admin', 'admin', { trusted: false, vouched: false, takesEnvironment: false }],
+  ])('server: %s, address: %s. It speaks for itself, not for the server', (of, managedBy, expected) => {
+    const it = server({ url: 'https://a/', headers: { k: '${env:K}' } }, of);
+    expect(filled(it, { override: { url: 'https://10.0.0.2/', managedBy } })).toMatchObject(expected);
+  });
+
+  test('makes no process the operator’s', () => {
+    const it = server({ command: 'tool', env: { K: '${env:K}' } }, 'admin');
+    const override = { url: 'https://10.0.0.2/', managedBy: 'file' } as const;
+    expect(filled(it, { override })).toMatchObject({ trusted: false, takesEnvironment: false });
+  });
+});
+
+test('a server of the file is the operator’s beside a header that an administrator filled', () => {
+  const it = server({ url: 'https://a/', headers: { 'x-org': '${variable:x}' } });
+  const expected = { vouched: true, takesEnvironment: false };
+  expect(filled(it, { values: { x: byAdmin('x') } })).toMatchObject(expected);
 });
 
 describe('the gate’s environment goes along', () => {

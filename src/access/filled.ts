@@ -13,6 +13,8 @@ export interface Filled {
   readonly env: Readonly<Record<string, string>>;
   /** The operator wrote every part of the address, so it may lead into a private network. */
   readonly trusted: boolean;
+  /** The operator wrote that address and the server itself: its `account` is theirs, and may be told who calls. */
+  readonly vouched: boolean;
   /** The operator wrote everything, so values of the gate's own environment may go along. */
   readonly takesEnvironment: boolean;
   /** The tenant has a say in where this leads: what belongs to no tenant must not go there. */
@@ -85,21 +87,28 @@ export function fillIn(server: Definition, place: Place): Filled | Unfilled {
 }
 
 function fill({ definition, managedBy }: Definition, { override }: Place, values: Values): Filled {
-  const byFile = (override?.managedBy ?? managedBy) === 'file';
+  // An address in the file says nothing for headers and an account that somebody else wrote.
+  const isServerOfFile = managedBy === 'file';
+  const isAddressOfFile = (override?.managedBy ?? managedBy) === 'file';
+  const byFile = isServerOfFile && isAddressOfFile;
   if (definition.type === 'stdio') {
     const args = definition.args.map((text) => fillArgument(text, values.of));
     const env = mapped(definition.env, (text) => fillText(text, values.of));
     const own = byFile && values.areOfFile;
-    return { ok: true, url: undefined, headers: {}, args, env, trusted: own, ...values.told(own, false) };
+    const told = { trusted: own, vouched: own, ...values.told(own, false) };
+    return { ok: true, url: undefined, headers: {}, args, env, ...told };
   }
   const url = fillUrl(override?.url ?? definition.url, values.of);
   const fillOne = (text: string) => fillHeader(text, values.of);
   // Who names another host there is answered by that one, so it is a part of the address.
-  for (const [name, text] of Object.entries(definition.headers)) if (/^host$/i.test(name)) fillOne(text);
-  const trusted = byFile && values.areOfFile;
+  const hosts = Object.entries(definition.headers).filter(([name]) => /^host$/i.test(name));
+  for (const [, text] of hosts) fillOne(text);
+  const trusted = isAddressOfFile && (isServerOfFile || hosts.length === 0) && values.areOfFile;
+  const vouched = trusted && isServerOfFile;
   const headers = mapped(definition.headers, fillOne);
   const own = byFile && values.areOfFile;
-  return { ok: true, url, headers, args: [], env: {}, trusted, ...values.told(own, override !== undefined) };
+  const told = { trusted, vouched, ...values.told(own, override !== undefined) };
+  return { ok: true, url, headers, args: [], env: {}, ...told };
 }
 
 /** The values of one server and place, and which of them were used so far. */

@@ -43,7 +43,8 @@ export function ownOr(
   }
   const subjectToken = call.subjectToken();
   if (subjectToken === undefined && found !== null) return found;
-  const { trusted, elsewhere } = at.filled;
+  // Who wrote the address of a tenant did not write the token endpoint.
+  const { vouched: trusted, elsewhere } = at.filled;
   const resource = accountAddress(at.filled);
   return gate.connect.exchanges.find({ ...question, resource, settings, trusted, elsewhere, subjectToken });
 }

@@ -27,12 +27,12 @@ export class SignedCallers {
     this.#sign = sign;
   }
 
-  /** Null for a program, which is nobody, and for an address that the operator did not write. */
+  /** Null for a program, which is nobody, and for a server or an address that the operator did not write. */
   find(caller: Caller, { server, filled }: Reached): FoundCredential | null {
     const sign = this.#sign;
     const { kind, id: email, authSource } = caller.principal;
     const address = accountAddress(filled);
-    if (kind !== 'user' || !filled.trusted || address === null || !sign) return null;
+    if (kind !== 'user' || !filled.vouched || address === null || !sign) return null;
     const { groups, admin } = caller.rights;
     const facts = { email, name: '', groups, admin, authSource };
     const audience = new URL(address).origin;

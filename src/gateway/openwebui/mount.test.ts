@@ -128,6 +128,21 @@ test('a disabled person gets no further, and what they have open ends', async ()
   expect((await fetch(`${url}/auth`)).status).toBe(200);
 });
 
+test('who is disabled while a request is prepared gets no answer to it', async () => {
+  const { site, url, change, signing, signed, records } = await openWebUiWorld();
+  const goOn = Promise.withResolvers<void>();
+  signing.until = goOn.promise;
+  const asking = fetch(`${url}/stream`, { headers: alice });
+  await expect.poll(() => signed).toEqual(['alice@acme.com']);
+  change({ ...usualPicture, users: { 'alice@acme.com': { disabled: true } } });
+  goOn.resolve();
+  const refused = await asking;
+  expect(refused.status).toBe(403);
+  expect(await refused.json()).toMatchObject({ error: { code: 'user_disabled' } });
+  expect(site.arrived).toEqual([]);
+  expect(records.at(-1)).toMatchObject({ outcome: 'denied', reason: 'user_disabled' });
+});
+
 test('each request has its record: who, what kind of path, how it ended; nothing of what was said', async () => {
   const { url, records } = await openWebUiWorld();
   await (await fetch(`${url}/api/v1/chats/6b1e-secret-id?q=secret`, { headers: alice })).text();

@@ -9,6 +9,7 @@ import type { Call, Gate } from '../call.ts';
 import { newCall } from '../faces/new-call.ts';
 import { spanOf } from '../observe/call-span.ts';
 import { runPipeline } from '../pipeline.ts';
+import { userDisabled } from '../refusals.ts';
 import { answerTrouble } from './answer-trouble.ts';
 import { OpenAnswers } from './open-answers.ts';
 import { isAsset, isCostly, isOpenWebUis, isSignOut, isSocketIo, templateOf } from './paths.ts';
@@ -163,6 +164,8 @@ class Visit {
       ? answers.hold(call.principal.id, end)
       : endUnlessSaid(req, end, this.#o.times?.strangerMs ?? strangerMs);
     try {
+      // Disabled since the request was judged: answers are looked at only when the picture changes.
+      if (isDisabled(this.#o.gate, call)) throw userDisabled();
       note(call, await relayHttp({ req, res, upstream, headers, dropped }));
     } finally {
       done();
@@ -218,6 +221,10 @@ class Visit {
       protocol: protocol === 'https:' ? 'https' : 'http',
     });
   }
+}
+
+function isDisabled(gate: Gate, { principal }: Call): boolean {
+  return principal !== undefined && rightsOf(gate.snapshot(), principal, gate.clock()).disabled;
 }
 
 /** Ends a request of which not all has come by then. Returns what forgets it. */

@@ -109,7 +109,10 @@ function join({ front, behind, listener, idleMs }: Joined): Open {
       if (gone.closed) over();
       else gone.once('close', over);
     });
-  const closed = Promise.all([leave(front, behind), leave(behind, front)]).then(() => clearTimeout(timer));
+  const closed = Promise.all([leave(front, behind), leave(behind, front)]).then(() => {
+    clearTimeout(timer);
+    up?.destroy();
+  });
   (up ? front.pipe(up) : front).pipe(behind);
   behind.pipe(down).pipe(front);
   return { end, closed };

@@ -176,6 +176,13 @@ describe('`${env:}`', () => {
     expect(to.trusted).toBe(false);
   });
 
+  test('never goes along with what an admin wrote, though the file has the address of the tenant', () => {
+    const override = there('https://acme.example/mcp');
+    const to = target(server(headers, 'admin'), { tenant: acme, override });
+    expect(() => destinationOf(to, around)).toThrow('goes only to the address in the config file');
+    expect(to.trusted).toBe(true);
+  });
+
   test('that is not set is a failure of the server, by its name', () => {
     const of = server({ headers: { authorization: '${env:MISSING}' } });
     expect(() => destinationOf(target(of), around)).toThrow('needs the environment variable MISSING');

@@ -10,6 +10,8 @@ import { mayBeLong, packetOf } from './packets.ts';
 const most = { person: 100, people: 20_000, address: 1_000, strangers: 5_000 };
 /** A page names one session again and again, and another one after somebody signed in anew. Each is asked about. */
 const mostTokens = 4;
+/** Messages that are read, in bytes; what names somebody has a few hundred. Many strangers may hold one unfinished. */
+const longestRead = { person: 64 * 1024, stranger: 8 * 1024 };
 /** Sessions that are asked about at a time. */
 const askedAtOnce = 20;
 
@@ -149,6 +151,14 @@ export class OpenSocket implements Listener {
     return this.#tokens.has(token);
   }
 
+  get longestRead(): number {
+    return this.#isStranger ? longestRead.stranger : longestRead.person;
+  }
+
+  get #isStranger(): boolean {
+    return this.#places.has(undefined);
+  }
+
   heard(text: string): Promise<void> | void {
     const packet = packetOf(text);
     if (packet.kind === 'wrong') throw new SocketOver(goodbyes.wrong);
@@ -157,7 +167,7 @@ export class OpenSocket implements Listener {
 
   heardLong(start: string): void {
     // Somebody who has not signed in has nothing long to say.
-    if (this.#places.has(undefined) || !mayBeLong(start)) throw new SocketOver(goodbyes.tooLong);
+    if (this.#isStranger || !mayBeLong(start)) throw new SocketOver(goodbyes.tooLong);
   }
 
   recheck({ members }: Pick<Snapshot, 'members'>): void {

@@ -165,6 +165,32 @@ test('a message that never ends is not kept', async () => {
   expect(site.heard).toEqual([]);
 });
 
+test('a message in very small pieces is not kept', async () => {
+  const { socket, site } = await openWorld();
+  for (const headers of [[], ['Cookie: token=session-alice']]) {
+    const one = await socket(...headers);
+    one.say(clientFrame('4', { isFinal: false }));
+    one.say(...Array.from({ length: 100 }, () => clientFrame('2', { opcode: 0, isFinal: false })));
+    await one.closed;
+    expect(one.goodbye()).toBe(1008);
+  }
+  expect(site.heard).toEqual([]);
+});
+
+test('of somebody who has not signed in 8 KiB are read', async () => {
+  const { socket, site } = await openWorld();
+  const named = `40${JSON.stringify({ token: alice, more: 'x'.repeat(8_000) })}`;
+  (await socket()).say(named);
+  await expect.poll(() => site.heard).toEqual([named]);
+  const event = `42["events:chat",{"more":"${'x'.repeat(9_000)}"}]`;
+  const stranger = await socket();
+  stranger.say(event);
+  await stranger.closed;
+  expect(stranger.goodbye()).toBe(1009);
+  (await socket('Cookie: token=session-alice')).say(event);
+  await expect.poll(() => site.heard).toEqual([named, event]);
+});
+
 test('long messages are for people, and names are short', async () => {
   const { socket, site } = await openWorld();
   const long = `42["ydoc:document:update",{"update":"${'ä'.repeat(100_000)}"}]`;
