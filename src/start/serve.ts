@@ -76,7 +76,7 @@ async function serveAsFirst(): Promise<void> {
 
 /** One of several, with a primary that has prepared everything. */
 async function serveAsWorker(worker: WorkerSide): Promise<void> {
-  ignoreSignals(worker);
+  ignoreSignals();
   const config = await loadConfig(process.env, process.cwd());
   const log = createLog(config.DEBUG ? 'debug' : 'info').child({ worker: worker.placement.number });
   const closing = new Closing(log);

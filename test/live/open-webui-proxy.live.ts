@@ -230,5 +230,5 @@ test('when Open WebUI is gone, people see a page that says so', () =>
       env: { OPEN_WEBUI_URL: `http://127.0.0.1:${await freePort()}` },
     });
     await page.goto(gone.url);
-    await page.getByText('Open WebUI cannot be reached').waitFor();
+    await page.getByRole('heading', { name: 'Open WebUI is not there' }).waitFor();
   }));

@@ -23,27 +23,41 @@ function migrationsBefore(): string {
   return folder;
 }
 
-/** Erased as that version did, after `times` erasures; upgraded after what somebody did to it meanwhile. */
-async function upgraded(times: number, ...meanwhile: RawBuilder<unknown>[]): Promise<Database> {
+/** A database of the version before, with three records: the second is of Bob. */
+async function databaseBefore(): Promise<Database> {
   const url = await emptyDatabaseUrl();
   const database = await openDatabase({ url, dataDir: '', log: createLog('silent') });
   onTestFinished(() => database.close());
-  const { db } = database;
   await migrate(database, migrationsBefore());
   const names = ['x@acme.com', 'bob@acme.com', 'x@acme.com'];
-  for (const actor of names) await writeAudit(db, change({ actor, clientIp: '192.0.2.1' }));
-  for (let at = 0; at < times; at += 1) await eraseBefore(db);
+  for (const actor of names) await writeAudit(database.db, change({ actor, clientIp: '192.0.2.1' }));
+  return database;
+}
+
+/** Erased as that version did, after `times` erasures; upgraded after what somebody did to it meanwhile. */
+async function upgraded(times: number, ...meanwhile: RawBuilder<unknown>[]): Promise<Database> {
+  const database = await databaseBefore();
+  const { db } = database;
+  for (let at = 0; at < times; at += 1) await db.transaction().execute(eraseBefore);
   await tamper(db, meanwhile);
   await migrate(database, migrations);
   return database;
 }
 
-function eraseBefore(db: Db): Promise<void> {
-  return db.transaction().execute(async (trx) => {
-    const said = { targetKind: 'user', targetId: bobs, after: { users: 1 } };
-    const record = await addAudit(trx, change({ actor: 'root@acme.com', action: 'user.erase', ...said }));
-    await sql`select mcp_proxy.erase_from_audit('bob@acme.com', ${bobs}, ${record}::bigint)`.execute(trx);
-  });
+async function eraseBefore(trx: Db): Promise<void> {
+  const said = { targetKind: 'user', targetId: bobs, after: { users: 1 } };
+  const record = await addAudit(trx, change({ actor: 'root@acme.com', action: 'user.erase', ...said }));
+  await sql`select mcp_proxy.erase_from_audit('bob@acme.com', ${bobs}, ${record}::bigint)`.execute(trx);
+}
+
+/** Has the upgrade read everything, and waits for whoever writes? */
+async function isWaited(owner: Db): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_locks where relation = 'mcp_proxy.audit_log'::regclass and mode = 'ShareRowExclusiveLock'
+      and not granted and database = (select oid from pg_database where datname = current_database())`.execute(
+    owner,
+  );
+  return rows.length > 0;
 }
 
 function tamper(db: Db, statements: readonly RawBuilder<unknown>[]): Promise<void> {
@@ -56,6 +70,34 @@ function tamper(db: Db, statements: readonly RawBuilder<unknown>[]): Promise<voi
 test('is in order, and it is said that nobody can tell since when', async () => {
   const { db } = await upgraded(1);
   expect(await verifyChain(db)).toMatchObject({ ok: true, records: 5, erased: 1, unproved: 1 });
+});
+
+test('is in order also where somebody was erased while the upgrade read', async () => {
+  const database = await databaseBefore();
+  const { db } = database;
+  let upgrade: Promise<unknown> | undefined;
+  await db.transaction().execute(async (trx) => {
+    await eraseBefore(trx);
+    upgrade = migrate(database, migrations);
+    await expect.poll(() => database.withoutTimeLimit(isWaited), { timeout: 15_000 }).toBe(true);
+  });
+  await upgrade;
+  expect(await verifyChain(db)).toMatchObject({ ok: true, records: 5, erased: 1, unproved: 1 });
+});
+
+test('does not keep the upgrade from its end while changes are made', async () => {
+  const database = await databaseBefore();
+  const { db } = database;
+  for (let at = 0; at < 50; at += 1) await db.transaction().execute(eraseBefore);
+  let over = false;
+  const upgrade = migrate(database, migrations).finally(() => {
+    over = true;
+  });
+  const changing = [1, 2, 3].map(async () => {
+    while (!over) await writeAudit(db, change());
+  });
+  await Promise.all([upgrade, ...changing]);
+  expect(await verifyChain(db)).toMatchObject({ ok: true, unproved: 1 });
 });
 
 test('is kept as it was when it was upgraded', async () => {
@@ -80,5 +122,5 @@ test('is nothing where nobody was erased: the upgrade records nothing', async ()
 
 test('that version can erase nobody any more', async () => {
   const { db } = await upgraded(1);
-  await expect(eraseBefore(db)).rejects.toMatchObject({ code: '42883' });
+  await expect(db.transaction().execute(eraseBefore)).rejects.toMatchObject({ code: '42883' });
 });

@@ -34,6 +34,7 @@ const away: SharedCounts = {
   isUsable: () => false,
   take: () => Promise.reject(new Error('away')),
   tell: () => Promise.reject(new Error('away')),
+  tellAll: () => Promise.reject(new Error('away')),
   awaySince: () => new Date(start),
   close: async () => undefined,
 };

@@ -7,7 +7,7 @@ import { limitHeaders } from './headers.ts';
 import { keyOf, type Limit, type LimitSettings, type Over, type Verdict } from './limit.ts';
 import { Refused } from './refused.ts';
 import type { SharedCounts } from './shared-counts.ts';
-import { type Ceiling, type Held, UnderWay } from './under-way.ts';
+import { type Ceiling, UnderWay } from './under-way.ts';
 
 /** Everything that is counted so that nobody takes what is for all. */
 export class Limits {
@@ -19,12 +19,14 @@ export class Limits {
   constructor({ clock, shared }: { clock: Clock; shared: SharedCounts | null }) {
     this.calls = new CallCounts({ clock, shared });
     this.refused = new Refused(clock);
-    const tell = (held: readonly Held[]) => {
-      // What is lost is said again soon, and the link has logged why.
+    // What is lost is said again soon, and the link has logged why.
+    this.underWay = new UnderWay((held) => {
       if (shared?.isUsable()) shared.tell(held).catch(() => undefined);
+    });
+    const sayAll = () => {
+      if (shared?.isUsable()) shared.tellAll(this.underWay.all()).catch(() => undefined);
     };
-    this.underWay = new UnderWay(tell);
-    if (shared) this.#saying = setInterval(() => tell(this.underWay.all()), sayAgainMs).unref();
+    if (shared) this.#saying = setInterval(sayAll, sayAgainMs).unref();
   }
 
   /** Notes that a limit refused a call, which counts for no other limit. */

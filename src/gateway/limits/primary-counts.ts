@@ -10,6 +10,8 @@ const question = z.object({
   limits: z.array(z.tuple([z.string(), z.number()])),
   /** Name, how many may be at a time (null: it is only told), how many the worker has with this one. */
   held: z.array(z.tuple([z.string(), z.number().nullable(), z.number()])),
+  /** Whatever is not in `held` the worker has no longer. */
+  isAll: z.literal(true).optional(),
 });
 const questions = z.array(question);
 export type Question = z.infer<typeof question>;
@@ -28,10 +30,13 @@ export class PrimaryCounts {
 
   /** Counts each call of a worker with all of its limits, or with none. */
   answer(message: unknown, worker: number): Taken[] {
-    return questions.parse(message).map((asked) => this.#count(asked, worker));
+    return questions.parse(message).map((asked) => {
+      if (asked.isAll) this.forget(worker);
+      return this.#count(asked, worker);
+    });
   }
 
-  /** A worker has ended, and with it its calls. */
+  /** A worker has ended, and with it its calls; or it says all that it has. */
   forget(worker: number): void {
     for (const name of [...this.#underWay.keys()]) this.#set(name, worker, 0);
   }

@@ -13,6 +13,8 @@ export interface SharedCounts {
   take(limits: readonly Limit[], held: readonly (Ceiling & Held)[]): Promise<Taken>;
   /** So many calls are under way in this process. */
   tell(held: readonly Held[]): Promise<unknown>;
+  /** These, and no others: an end of which nobody could be told makes room with this, or with the end of a lease. */
+  tellAll(held: readonly Held[]): Promise<unknown>;
   awaySince(): Date | null;
   close(): Promise<void>;
 }
@@ -42,6 +44,12 @@ export function redisCounts(link: RedisLink, key: Buffer): SharedCounts {
   const heldName = ({ kind, id }: Held) => hidden('-at-once', `${kind} ${id}`);
   // Of this process alone: one that takes its place has other calls under way.
   const self = randomUUID();
+  const tell = async (held: readonly Held[]) => {
+    for (let at = 0; at < held.length && link.isUsable(); at += mostTold) {
+      const some = held.slice(at, at + mostTold);
+      await link.run(tellScript, some.map(heldName), [self, ...some.map(({ calls }) => calls)]);
+    }
+  };
   return {
     isUsable: () => link.isUsable(),
     async take(limits, held) {
@@ -50,12 +58,8 @@ export function redisCounts(link: RedisLink, key: Buffer): SharedCounts {
       const answer = await link.run(countScript, [...limits.map(nameOf), ...held.map(heldName)], values);
       return takenFrom(answer, limits.length);
     },
-    async tell(held) {
-      for (let at = 0; at < held.length && link.isUsable(); at += mostTold) {
-        const some = held.slice(at, at + mostTold);
-        await link.run(tellScript, some.map(heldName), [self, ...some.map(({ calls }) => calls)]);
-      }
-    },
+    tell,
+    tellAll: tell,
     awaySince: () => link.awaySince(),
     close: () => link.close(),
   };

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { sayAgainMs } from './count-script.ts';
 import type { Limit } from './limit.ts';
+import { Limits } from './limits.ts';
 import { PrimaryCounts } from './primary-counts.ts';
 import { WorkerCounts } from './worker-counts.ts';
 
@@ -23,6 +25,7 @@ function world() {
     }, clock);
   };
   return {
+    clock,
     primary,
     worker,
     messages: () => messages,
@@ -159,4 +162,43 @@ test('calls of a worker that has ended make room', async () => {
   expect((await other.take([], up(1, 1))).ceiling).toBe(0);
   primary.forget(1);
   expect((await other.take([], up(1, 1))).ceiling).toBeNull();
+});
+
+test('what a worker says again is all that it has, and leaves that of the others', async () => {
+  const { worker } = world();
+  const [one, other] = [worker(), worker()];
+  await one.take([], [...up(3, 1), { kind: 'user', id: 'alice@acme.com', atOnce: 1, calls: 1 }]);
+  await other.take([], up(3, 2));
+  await one.tellAll([{ kind: 'user', id: 'alice@acme.com', calls: 1 }]);
+  expect((await one.take([], up(3, 2))).ceiling).toBe(0);
+  expect((await one.take([], up(3, 1))).ceiling).toBeNull();
+  const alice = { kind: 'user', id: 'alice@acme.com', atOnce: 1, calls: 1 } as const;
+  expect((await other.take([], [alice])).ceiling).toBe(0);
+  await one.tellAll([]);
+  expect((await other.take([], [alice])).ceiling).toBeNull();
+});
+
+test('calls that end while their worker leaves the primary alone make room when all is said again', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const { worker, clock, away, pass, messages } = world();
+  const [one, other] = [worker(), worker()];
+  const limits = new Limits({ clock, shared: one });
+  try {
+    const entry = limits.underWay.enter([{ kind: 'server', id: 'up', atOnce: 1 }]);
+    if (!entry.ok) throw new Error('There is room for it.');
+    await limits.calls.take([], entry.held);
+    away(true);
+    await limits.calls.take([user]);
+    away(false);
+    entry.leave();
+    pass(sayAgainMs);
+    expect((await other.take([], up(1, 1))).ceiling).toBe(0);
+    const before = messages();
+    vi.advanceTimersByTime(sayAgainMs);
+    await expect.poll(messages).toBe(before + 1);
+    expect((await other.take([], up(1, 1))).ceiling).toBeNull();
+  } finally {
+    vi.useRealTimers();
+    await limits.close();
+  }
 });

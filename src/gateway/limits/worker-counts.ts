@@ -50,6 +50,10 @@ export class WorkerCounts implements SharedCounts {
     return this.#put({ limits: [], held: held.map((one) => [nameOf(one), null, one.calls]) });
   }
 
+  tellAll(held: readonly Held[]): Promise<Taken> {
+    return this.#put({ limits: [], held: held.map((one) => [nameOf(one), null, one.calls]), isAll: true });
+  }
+
   awaySince(): Date | null {
     return this.#failedAt === null ? null : new Date(this.#failedAt);
   }

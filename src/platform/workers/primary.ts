@@ -1,5 +1,6 @@
 // The side of the primary: starts workers, starts them again when they die, and carries what they tell each other.
 import cluster, { type Worker } from 'node:cluster';
+import { within } from '../deadline.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Link } from './link.ts';
@@ -21,6 +22,9 @@ export interface PrimaryOptions {
 const provenAfter = 30_000;
 /** How long workers have to answer what another one asks all of them, in milliseconds. */
 const patience = 2_000;
+/** Longest stop where nobody says another one, and what of it those need that are closed after the workers, in milliseconds. */
+const usualStopMs = 10_000;
+const restMs = 500;
 
 interface Seat {
   readonly number: number;
@@ -66,17 +70,10 @@ export class Primary {
     return this.#seats.flatMap(({ worker }) => worker?.process.pid ?? []);
   }
 
-  /** Asks every worker to stop, and resolves when all have ended. */
-  async close(): Promise<void> {
+  /** Asks every worker to stop, and resolves when all have ended; shortly before `ms` are over the rest is killed. */
+  async close(ms = usualStopMs): Promise<void> {
     this.#isStopping = true;
-    await Promise.all(
-      this.#seats.map(async ({ worker, link }) => {
-        if (!worker || worker.isDead()) return;
-        const ended = new Promise((resolve) => worker.once('exit', resolve));
-        link?.ask('stop', null, patience).catch(() => undefined); // It may end before it has answered.
-        await ended;
-      }),
-    );
+    await Promise.all(this.#seats.map((seat) => this.#stop(seat, Math.max(ms / 2, ms - restMs))));
   }
 
   /** Whatever they are doing. */
@@ -89,6 +86,25 @@ export class Primary {
     return this.#seats.flatMap(({ number, isReady, link }) =>
       number !== asking && isReady && link ? [{ number, answer: link.ask(topic, null, patience) }] : [],
     );
+  }
+
+  async #stop({ number, worker, link, isReady }: Seat, ms: number): Promise<void> {
+    if (!worker || worker.isDead()) return;
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    link?.ask('stop', null, patience).catch(() => undefined); // It may end before it has answered.
+    // Nobody's calls are lost with it, and it may be too early for it to hear anything else.
+    if (!isReady) worker.process.kill('SIGTERM');
+    const longest = isReady ? ms : Math.min(ms, patience);
+    await within(longest, `It has not ended after ${longest} ms, and is killed.`, ended).catch((error) => {
+      this.#o.log.error({ err: error, worker: number }, 'a worker did not stop');
+      worker.process.kill('SIGKILL');
+      return within(restMs / 2, 'It cannot be killed.', ended).catch(() => undefined);
+    });
+  }
+
+  /** Throws while all stop: whoever asks would go on to serve. */
+  #goesOn(): void {
+    if (this.#isStopping) throw new Error('All workers are stopping.');
   }
 
   /** Resolves with what the worker says when it serves; rejects when it ends before that, or cannot be started. */
@@ -114,10 +130,14 @@ export class Primary {
       Object.assign(seat, { worker, link });
       for (const [topic, answer] of Object.entries(this.#o.answers))
         link.answer(topic, (message) => answer(message, seat.number));
-      link.answer('placement', () => this.#o.placementOf(seat.number));
+      link.answer('placement', () => {
+        this.#goesOn();
+        return this.#o.placementOf(seat.number);
+      });
       link.answer('others', (topic) => this.#answersOfOthers(seat, String(topic)));
       link.answer('workers', () => this.standing());
       link.answer('serving', (told) => {
+        this.#goesOn();
         Object.assign(seat, { isReady: true, awaySince: null });
         resolve(told);
       });

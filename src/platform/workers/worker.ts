@@ -30,6 +30,8 @@ export async function openWorkerSide(): Promise<WorkerSide | undefined> {
   // Without it Node ends this process the moment the primary is gone, with records that are not written yet.
   worker.exitedAfterDisconnect = true;
   const link = new Link((wire) => process.connected && process.send?.(wire));
+  // Until `closeWithPrimary` is called it just ends. What was said before this is lost; the primary then gives it no place.
+  link.answer('stop', () => process.exit(0));
   process.on('message', (message) => link.hear(message));
   process.once('disconnect', () => link.close());
   const told = placement.parse(await link.ask('placement', null, 30_000));
@@ -66,8 +68,7 @@ export function closeWithPrimary({ link }: WorkerSide, closing: Closing, seconds
   if (!process.connected) stop();
 }
 
-/** Until `closeWithPrimary` is called, a worker that is told to stop just ends. */
-export function ignoreSignals({ link }: WorkerSide): void {
+/** For a worker, whose primary tells it when to stop. */
+export function ignoreSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-  link.answer('stop', () => process.exit(0));
 }
